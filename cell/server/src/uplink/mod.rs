@@ -1,0 +1,9 @@
+//! From a gateway to the homes of its sessions: one multiplexed stream per pair of processes, to whoever leads.
+
+mod frames;
+mod queue;
+mod route;
+mod serve;
+
+pub use route::{Arrivals, Uplink};
+pub use serve::SessionServer;
