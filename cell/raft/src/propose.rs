@@ -195,7 +195,8 @@ fn settle(entry: Entry, written: Option<Written>, refused: &mut VecDeque<Entry>)
             true
         }
         Some(Err(ClientWriteError::ForwardToLeader(forward))) => {
-            let may_retry = forward.reason == ForwardReason::LeaseExpired && entry.first_try.elapsed() < LEASE_RETRY_MAX;
+            let may_retry =
+                forward.reason == ForwardReason::LeaseExpired && entry.first_try.elapsed() < LEASE_RETRY_MAX;
             if may_retry {
                 refused.push_back(entry);
             } else {

@@ -127,7 +127,10 @@ impl AsyncRuntime for CellRuntime {
     fn thread_rng() -> Self::ThreadLocalRng {
         match hook() {
             Some(hook) => SmallRng::seed_from_u64(hook.seed()),
-            #[expect(clippy::disallowed_methods, reason = "production's source of election time-outs; a simulation's is the hook")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "production's source of election time-outs; a simulation's is the hook"
+            )]
             None => SmallRng::from_rng(&mut rand::rng()),
         }
     }

@@ -14,7 +14,7 @@ use crate::runtime::CellRuntime;
 
 openraft::declare_raft_types!(
     /// openraft's view of a cell.
-    pub TypeConfig:
+    pub(crate) TypeConfig:
         D = Record,
         R = Replies,
         NodeId = u64,
@@ -33,8 +33,8 @@ pub(crate) type Metrics = openraft::RaftMetrics<TypeConfig>;
 
 /// A member of the Raft group: the slot under which its process is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    pub replica: ReplicaName,
+pub(crate) struct Member {
+    pub(crate) replica: ReplicaName,
 }
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ impl Default for Member {
 /// A log entry's commands: a [`Batch`] in its encoded form, which is shared by the log, the cache and the wire. On the
 /// replica that proposed it the decoded form waits next to it until it is applied.
 #[derive(Clone)]
-pub struct Record {
+pub(crate) struct Record {
     pub(crate) bytes: Bytes,
     decoded: Option<Arc<Mutex<Option<Batch>>>>,
 }
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Record {
 
 /// What an applied entry answered, one reply per command. Never leaves the process.
 #[derive(Debug, Clone, Default)]
-pub struct Replies(pub(crate) Vec<Reply>);
+pub(crate) struct Replies(pub(crate) Vec<Reply>);
 
 impl Serialize for Replies {
     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {

@@ -58,11 +58,16 @@ impl Session {
         }
         tracing::trace!(session = self.id.0, request = request.0, is_ok = result.is_ok(), "command answered");
         // Without its command it is late: the client was told that there is no answer.
-        let Some(Pending { id, .. }) = self.pending.take(request).inspect(|pending| {
-            turn.counters().command(pending.kind(), result.as_ref().err().map(|error| error.code));
-        }) else {
-            return;
-        };
+        let Some(done) = self.pending.take(request) else { return };
+        turn.counters().command(done.kind(), result.as_ref().err().map(|error| error.code));
+        if result.is_ok() {
+            for overtaken in self.pending.take_overtaken(&done) {
+                let message = "its home could not take it, and has taken a later one: send it again".to_owned();
+                let retry_ms = Some(UNAVAILABLE_RETRY_MS);
+                self.refuse(turn, overtaken.id, overtaken.kind(), ErrorCode::Unavailable, retry_ms, message);
+            }
+        }
+        let id = done.id;
         match result {
             Ok(answer) => self.say(turn, &ServerFrame::Answer { id, answer }),
             Err(HomeError { code, retry_ms, message, .. }) => {

@@ -1,7 +1,8 @@
 //! Commands without an answer yet, in the order in which they came.
 //!
 //! **Invariant:** commands with an effect (sends, reads) of one placement key go to their home in the order in which
-//! they came, however often they are sent.
+//! they came, however often they are sent. One that its home refused waits for those behind it that are at the home
+//! already: if one of these was carried out, order forbids to send it again, and its client is told so.
 
 use std::collections::VecDeque;
 
@@ -80,13 +81,19 @@ impl PendingCommands {
         let mut pages_left = if may_page { PAGES_OUTSTANDING_MAX.saturating_sub(outstanding) } else { 0 };
         // Keys whose earlier commands are not at their home: later ones do not overtake them.
         let mut blocked: Vec<PlacementKey> = Vec::new();
-        for pending in &mut self.commands {
+        for at in 0..self.commands.len() {
+            let is_overtaking = self.is_followed(at);
+            let pending = &mut self.commands[at];
             let is_due = match pending.state {
                 State::Sent => continue,
                 State::Waiting => true,
                 State::Refused { again_at_ms } => again_at_ms <= now_ms,
             };
-            let is_free = if pending.is_page() { pages_left > 0 } else { !blocked.contains(&pending.key) };
+            let is_free = if pending.is_page() {
+                pages_left > 0
+            } else {
+                !is_overtaking && !blocked.contains(&pending.key)
+            };
             match (is_due, is_free) {
                 (true, true) => {
                     pages_left -= usize::from(pending.is_page());
@@ -103,6 +110,32 @@ impl PendingCommands {
                 blocked.push(pending.key);
             }
         }
+    }
+
+    /// A later command with an effect on the same key is at its home.
+    fn is_followed(&self, at: usize) -> bool {
+        let this = &self.commands[at];
+        let mut later = self.commands.range(at + 1..);
+        later.any(|other| other.key == this.key && !other.is_page() && other.state == State::Sent)
+    }
+
+    /// Sends that `done`, which came after them, has overtaken: its home refused them, and then carried it out.
+    pub(super) fn take_overtaken(&mut self, done: &Pending) -> Vec<Pending> {
+        if self.unsent == 0 || !matches!(done.command, HomeCommand::Send { .. }) {
+            return Vec::new();
+        }
+        let is_overtaken = |pending: &Pending| {
+            pending.request < done.request
+                && pending.key == done.key
+                && pending.state != State::Sent
+                && matches!(pending.command, HomeCommand::Send { .. })
+        };
+        let mut overtaken = Vec::new();
+        while let Some(at) = self.commands.iter().position(is_overtaken) {
+            overtaken.extend(self.commands.remove(at));
+            self.unsent -= 1;
+        }
+        overtaken
     }
 
     /// The command of an answer, which is pending no more; `None` when its answer came before, or too late.

@@ -14,8 +14,8 @@ const MESSAGE_LEN_MAX: usize = 64 << 10;
 /// Bytes that are framed ahead of the socket: enough for one write to fill any send buffer.
 const WIRE_LEN_MAX: usize = 256 << 10;
 
-/// A buffer that is empty and larger than this is given back.
-const IDLE_CAPACITY_MAX: usize = 512;
+/// A buffer that is empty and larger than this is given back; a heartbeat fits.
+const IDLE_CAPACITY_MAX: usize = 128;
 
 /// The framed bytes, and a pong that waits for its turn.
 #[derive(Debug, Default)]

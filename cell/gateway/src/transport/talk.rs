@@ -70,7 +70,8 @@ impl Talk {
 
     /// Hands over what the session has for homes.
     pub(super) fn tell_homes(&mut self, shared: &Shared) {
-        for (key, message) in self.outputs.to_home.drain(..) {
+        // Taken, so that an idle connection keeps no room for messages.
+        for (key, message) in std::mem::take(&mut self.outputs.to_home) {
             shared.homes.send(key, message);
         }
     }

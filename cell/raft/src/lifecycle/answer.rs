@@ -1,12 +1,12 @@
 //! What this replica answers to its peers' questions, in whatever state it is.
 
 use cell_core::record::RegisterVolume;
-use cell_core::{Command, Reply};
+use cell_core::{Command, Rejection, Reply};
 use cell_types::{NodeId, ReplicaName, VolumeId};
 
 use super::{Base, Running, boot, ticks};
 use crate::machine::{Snapshot, snapshot_meta};
-use crate::network::{Handler, JoinAnswer, Refusal, Request, Response};
+use crate::network::{BootAnswer, Handler, JoinAnswer, Refusal, Request, Response};
 use crate::replica::{Inner, Unavailable};
 use crate::types::{TypeConfig, Vote};
 
@@ -57,22 +57,24 @@ async fn to_raft(inner: &Inner, to: u64, request: Request) -> Result<Response, R
 async fn install(running: &Running, vote: Vote, snapshot: u64) -> Result<Response, Refusal> {
     let incoming = running.receiver.finish(snapshot).await.map_err(failed)?;
     let meta = snapshot_meta(&incoming.header).map_err(failed)?;
-    let snapshot =
-        openraft::alias::SnapshotOf::<TypeConfig, Snapshot> { meta, snapshot: Snapshot::Received(incoming) };
+    let snapshot = openraft::alias::SnapshotOf::<TypeConfig, Snapshot> { meta, snapshot: Snapshot::Received(incoming) };
     let installed = running.raft.install_full_snapshot(vote, snapshot).await;
     installed.map(Response::SnapshotInstalled).map_err(failed)
 }
 
 /// Only a replica with a node id has a memory that counts.
-async fn check_boot(
-    inner: &Inner,
-    node: NodeId,
-    boot: cell_types::BootCount,
-    start: u64,
-) -> Result<Response, Refusal> {
+async fn check_boot(inner: &Inner, node: NodeId, boot: cell_types::BootCount, start: u64) -> Result<Response, Refusal> {
     let base = inner.base().ok_or(Refusal::NotRunning)?;
     if !has_node(&base).map_err(failed)? {
         return Err(Refusal::NotRunning);
+    }
+    // What the cell has committed counts, too: a replica that joined later than that start was never told of it. A
+    // start is reported only after it was confirmed, so a reported one never asks again.
+    let reported = inner.running().and_then(|running| {
+        running.machine.read(|state| state.registry().iter().find(|known| known.node == node).map(|known| known.boot))
+    });
+    if reported.is_some_and(|reported| reported >= boot) {
+        return Ok(Response::Boot(BootAnswer::RolledBack));
     }
     boot::check(base.store.clone(), node, boot, start).await.map(Response::Boot).map_err(failed)
 }
@@ -100,6 +102,7 @@ async fn join(inner: &Inner, from: &ReplicaName, replica: ReplicaName, volume: V
     }
     match inner.propose(Command::RegisterVolume(RegisterVolume { replica, volume })).await {
         Ok(Reply::Registered { node }) => JoinAnswer::Registered(node),
+        Ok(Reply::Rejected(Rejection::NodeRetired)) => JoinAnswer::Retired,
         Ok(Reply::Rejected(rejection)) => JoinAnswer::Refused(rejection.to_string()),
         Ok(_) => JoinAnswer::Refused("the answer makes no sense".to_owned()),
         Err(Unavailable::NotLeader { leader }) => JoinAnswer::NotLeader(leader),

@@ -50,17 +50,15 @@ pub(super) async fn confirm(
         while let Some((voter, answer)) = asked.next().await {
             match answer {
                 Ok(Response::Boot(BootAnswer::RolledBack)) => return Confirmation::RolledBack,
-                Ok(Response::Boot(BootAnswer::Confirmed)) => {
-                    heard.push(voter.clone());
-                    if confirmed.len() + heard.len() >= needed {
-                        return Confirmation::Confirmed;
-                    }
-                }
+                // The whole round is heard out: one that knows better outweighs any number that do not.
+                Ok(Response::Boot(BootAnswer::Confirmed)) => heard.push(voter.clone()),
                 Ok(_) | Err(_) => {}
             }
         }
         confirmed.extend(heard);
-        tokio::time::sleep(ROUND_PAUSE).await;
+        if confirmed.len() < needed {
+            tokio::time::sleep(ROUND_PAUSE).await;
+        }
     }
 }
 

@@ -77,7 +77,9 @@ impl Duties {
 
     async fn propose(&self, what: &str, command: Command) {
         match self.inner.propose(command).await {
-            Ok(Reply::Rejected(rejection)) => tracing::warn!(what, %rejection, "a step of the cell's upkeep was rejected"),
+            Ok(Reply::Rejected(rejection)) => {
+                tracing::warn!(what, %rejection, "a step of the cell's upkeep was rejected")
+            }
             Ok(_) => {}
             Err(error) => tracing::debug!(what, %error, "a step of the cell's upkeep is tried again"),
         }
@@ -142,7 +144,8 @@ impl Duties {
         let seen = |known: cell_core::view::Registered| {
             let is_me = known.node == self.running.node;
             let silent = if is_me { Duration::ZERO } else { self.silent(metrics, known.node) };
-            let is_caught_up = matched.get(&known.node.get()).is_some_and(|at| last - at.min(&last) <= CAUGHT_UP_ENTRIES_MAX);
+            let is_caught_up =
+                matched.get(&known.node.get()).is_some_and(|at| last - at.min(&last) <= CAUGHT_UP_ENTRIES_MAX);
             (known.node, Seen { replica: known.replica, retired: known.retired, silent, is_caught_up })
         };
         View {

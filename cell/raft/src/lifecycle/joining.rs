@@ -70,6 +70,13 @@ pub(super) fn stored_node(base: &Base, options: &Options) -> std::io::Result<Opt
     }
 }
 
+/// What an empty volume gets.
+pub(super) enum Given {
+    Node(NodeId),
+    /// It registered before, was away for too long, and must come back as a new volume.
+    Retired,
+}
+
 /// Waits to be founded and asks the peers meanwhile; `say` tells people why it takes long.
 pub(super) async fn wait_for_node(
     options: &Options,
@@ -78,7 +85,7 @@ pub(super) async fn wait_for_node(
     base: &Arc<Base>,
     orders: &mut mpsc::Receiver<FoundOrder>,
     say: impl Fn(String),
-) -> std::io::Result<NodeId> {
+) -> std::io::Result<Given> {
     let mut leader: Option<ReplicaName> = None;
     loop {
         let peers: Vec<_> = leader.iter().chain(options.others()).cloned().collect();
@@ -86,15 +93,16 @@ pub(super) async fn wait_for_node(
             biased;
             Some(order) = orders.recv() => {
                 if let Some(node) = obey(order, options, base).await {
-                    return Ok(node);
+                    return Ok(Given::Node(node));
                 }
             }
             answer = ask_round(options, links, base, &peers) => match answer {
                 Some(JoinAnswer::Registered(node)) => {
                     let kept = base.clone();
                     run_blocking(move || kept.store.set_node(node)).await?;
-                    return Ok(node);
+                    return Ok(Given::Node(node));
                 }
+                Some(JoinAnswer::Retired) => return Ok(Given::Retired),
                 Some(JoinAnswer::NotLeader(hint)) => {
                     say("waiting for the cell's leader".to_owned());
                     // At once if somebody knows whom to ask, and it is news.

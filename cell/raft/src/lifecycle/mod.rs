@@ -29,6 +29,7 @@ use crate::status::{Lifecycle, Status};
 use crate::volume::{self, CORRUPT_MARKER, DIVERGED_MARKER, Opened, Store};
 use boot::Confirmation;
 pub(crate) use joining::FoundOrder;
+use joining::Given;
 pub(crate) use running::Running;
 use running::Tasks;
 
@@ -95,7 +96,11 @@ async fn set_aside_volume(inner: &Inner, reason: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn run_once(inner: &Arc<Inner>, orders: &mut mpsc::Receiver<FoundOrder>, stop: &mut watch::Receiver<bool>) -> End {
+async fn run_once(
+    inner: &Arc<Inner>,
+    orders: &mut mpsc::Receiver<FoundOrder>,
+    stop: &mut watch::Receiver<bool>,
+) -> End {
     inner.status.send_modify(|status| status.lifecycle = Lifecycle::Starting);
     let (base, state) = match open(inner).await {
         Ok(opened) => opened,
@@ -111,10 +116,7 @@ async fn run_once(inner: &Arc<Inner>, orders: &mut mpsc::Receiver<FoundOrder>, s
         };
     });
     let faults = Faults::new();
-    let limits = Limits {
-        checkpoint_bytes: inner.options.checkpoint_bytes,
-        tail_bytes: inner.options.log_tail_bytes,
-    };
+    let limits = Limits { checkpoint_bytes: inner.options.checkpoint_bytes, tail_bytes: inner.options.log_tail_bytes };
     let machine = Machine::new(state, inner.sink.clone(), faults.clone(), inner.seams.volume.clone(), limits);
     let node = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => return End::Stopped,
@@ -199,7 +201,11 @@ async fn get_node(
             is_news
         });
     };
-    joining::wait_for_node(options, &*inner.seams.entropy, &inner.links, base, orders, say).await.map_err(io)
+    let given = joining::wait_for_node(options, &*inner.seams.entropy, &inner.links, base, orders, say).await;
+    match given.map_err(io)? {
+        Given::Node(node) => Ok(node),
+        Given::Retired => Err(End::SetAside("the cell gave this volume up while it was joining".to_owned())),
+    }
 }
 
 async fn refuse_orders(inner: &Inner, base: &Arc<Base>, orders: &mut mpsc::Receiver<FoundOrder>) {

@@ -63,7 +63,7 @@ impl Running {
     ) -> Result<Arc<Self>, Fault> {
         let log = {
             let (store, faults, bytes) = (base.store.clone(), faults.clone(), inner.options.log_cache_bytes);
-            Log::open(store, faults, bytes).map_err(|e| Fault::Corrupt(e.to_string()))?
+            Log::open(store, faults, bytes).await.map_err(|e| Fault::Corrupt(e.to_string()))?
         };
         let config = inner.options.raft_config().map_err(|e| Fault::Raft(e.to_string()))?;
         let network = Network { links: inner.links.clone(), machine: machine.clone() };
@@ -79,7 +79,11 @@ impl Running {
         let stamp = move || clock::stamp(seams.clock.now(), &stamping.voters_clocks());
         tasks.spawn(propose::run(waiting, running.raft.clone(), stamp));
         tasks.spawn(read::run(readers, running.raft.clone()));
-        tasks.spawn(crate::machine::run_checkpoints(running.machine.clone(), running.log.clone(), running.raft.clone()));
+        tasks.spawn(crate::machine::run_checkpoints(
+            running.machine.clone(),
+            running.log.clone(),
+            running.raft.clone(),
+        ));
         Ok(running)
     }
 

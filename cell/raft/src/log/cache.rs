@@ -51,7 +51,18 @@ impl Cache {
         let durable_end = first + sizes.len() as u64;
         let bytes_cached_max = bytes_cached_max as u64;
         let (entries, bytes_cached) = (VecDeque::new(), 0);
-        Ok(Self { purged, last, sizes, first, bytes_kept, entries, bytes_cached, bytes_cached_max, durable_end, truncations: 0 })
+        Ok(Self {
+            purged,
+            last,
+            sizes,
+            first,
+            bytes_kept,
+            entries,
+            bytes_cached,
+            bytes_cached_max,
+            durable_end,
+            truncations: 0,
+        })
     }
 
     pub(super) fn purged(&self) -> Option<LogId> {

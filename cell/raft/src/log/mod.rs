@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::fault::Faults;
+use crate::runtime::{run_blocking, spawn};
 use crate::types::{LogId, Vote};
-use crate::volume::Store;
+use crate::volume::{Store, guarded};
 use cache::Cache;
 use writer::Write;
 
@@ -38,15 +39,19 @@ struct Shared {
 }
 
 impl Log {
-    /// Loads what Raft needs at its start and starts the writer, which ends when all handles are gone. Blocks.
-    pub(crate) fn open(store: Arc<Store>, faults: Faults, cache_bytes_max: usize) -> std::io::Result<Self> {
-        let vote = store.get("vote")?;
-        let purged: Option<LogId> = store.get("purged")?;
-        let cached = Mutex::new(Cache::load(&store, purged, cache_bytes_max)?);
+    /// Loads what Raft needs at its start and starts the writer, which ends when all handles are gone.
+    pub(crate) async fn open(store: Arc<Store>, faults: Faults, cache_bytes_max: usize) -> std::io::Result<Self> {
+        let loading = store.clone();
+        let load = move || {
+            let vote = loading.get("vote")?;
+            let purged: Option<LogId> = loading.get("purged")?;
+            Ok((vote, Cache::load(&loading, purged, cache_bytes_max)?))
+        };
+        let (vote, cached) = run_blocking(move || guarded(load)).await?;
         let room = Arc::new(Semaphore::new(UNFLUSHED_KIB_MAX as usize));
-        let shared = Arc::new(Shared { store, faults, cached, vote: Mutex::new(vote), room });
+        let shared = Arc::new(Shared { store, faults, cached: Mutex::new(cached), vote: Mutex::new(vote), room });
         let (writes, waiting) = mpsc::channel(WRITES_QUEUED_MAX);
-        crate::runtime::spawn(writer::run(shared.clone(), waiting));
+        spawn(writer::run(shared.clone(), waiting));
         Ok(Self { shared, writes })
     }
 

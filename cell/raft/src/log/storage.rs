@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::OptionalSend;
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::writer::Write;

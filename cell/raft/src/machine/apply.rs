@@ -7,13 +7,14 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use tokio::time::Instant;
 
+use super::checkpoint::Builder;
 use super::{Machine, Snapshot};
 use crate::codec::{decode_membership, encode_membership};
 use crate::types::{Entry, LogId, Replies, SnapshotMeta, StoredMembership, TypeConfig, log_id, position};
 
 impl RaftStateMachine<TypeConfig> for Machine {
     type SnapshotData = Snapshot;
-    type SnapshotBuilder = Self;
+    type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
         let (applied, membership) = self.read(|state| state.applied());
@@ -33,12 +34,12 @@ impl RaftStateMachine<TypeConfig> for Machine {
         Ok(())
     }
 
-    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Self> {
-        Some(self.clone())
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
+        Some(Builder { machine: self.clone(), must_be_new: force })
     }
 
-    async fn get_snapshot_builder(&mut self) -> Self {
-        self.clone()
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder { machine: self.clone(), must_be_new: true }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Snapshot) -> Result<(), io::Error> {

@@ -92,7 +92,8 @@ impl Machine {
             slot.unwritten_since = None;
             (checkpoint, slot.generation)
         };
-        let written = run_blocking(move || guarded(|| checkpoint.write().map_err(core_error).map(|()| checkpoint))).await;
+        let written =
+            run_blocking(move || guarded(|| checkpoint.write().map_err(core_error).map(|()| checkpoint))).await;
         let written = written.inspect_err(|e| self.shared.faults.raise_io("failed to write a checkpoint", e))?;
         let mut slot = self.slot();
         if slot.generation == generation {
@@ -102,14 +103,20 @@ impl Machine {
     }
 }
 
-impl RaftSnapshotBuilder<TypeConfig> for Machine {
+/// What openraft asks for a snapshot: the last durable checkpoint will do, unless it insists.
+pub(crate) struct Builder {
+    pub(super) machine: Machine,
+    pub(super) must_be_new: bool,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = Snapshot;
 
-    /// The last durable checkpoint; one is written if there is none.
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, Snapshot>, io::Error> {
-        if self.durable().is_none() {
-            self.checkpoint().await?;
+        let (applied, durable) = self.machine.read(|state| (state.applied().0, state.durable().0));
+        if durable.is_none() || (self.must_be_new && durable != applied) {
+            self.machine.checkpoint().await?;
         }
-        self.newest_snapshot()
+        self.machine.newest_snapshot()
     }
 }

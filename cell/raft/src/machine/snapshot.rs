@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cell_core::{LogPosition, SnapshotHeader, SnapshotReader, State};
+use cell_core::{LogPosition, SnapshotHeader, SnapshotReader, SnapshotWriter, State};
 use openraft::alias::SnapshotOf;
 use redb::Database;
 use tokio::time::Instant;
@@ -13,10 +13,14 @@ use super::apply::stored_membership;
 use super::{Machine, Slot};
 use crate::runtime::run_blocking;
 use crate::types::{SnapshotMeta, TypeConfig, log_id};
-use crate::volume::{INCOMING_FILE, STATE_FILE, core_error, guarded};
+use crate::volume::{INCOMING_FILE, STATE_FILE, core_error, guarded, open_database};
 
 /// How long an interrupted transfer may be resumed: the log behind its snapshot stays as long.
 const PIN_MAX: Duration = Duration::from_secs(600);
+
+/// Copying within the process happens only at a start.
+const COPY_CHUNK_BYTES: usize = 1 << 20;
+const COPY_CACHE_BYTES: usize = 16 << 20;
 
 /// A snapshot on its way out, or one that has come in.
 pub(crate) enum Snapshot {
@@ -90,8 +94,9 @@ impl Machine {
     /// Swaps the state for a received one. The rename is atomic and durable: before it the old state is whole, after
     /// it the new one.
     pub(super) async fn install(&self, meta: &SnapshotMeta, snapshot: Snapshot) -> io::Result<()> {
-        let Snapshot::Received(Incoming { database, header }) = snapshot else {
-            return Err(io::Error::other("openraft installs only what was received"));
+        let Incoming { database, header } = match snapshot {
+            Snapshot::Received(incoming) => incoming,
+            Snapshot::Outgoing(reader) => self.copy(reader).await?,
         };
         let _no_checkpoint = self.shared.writing.lock().await;
         let volume = self.shared.volume.clone();
@@ -113,6 +118,27 @@ impl Machine {
         run_blocking(move || drop(replaced)).await;
         self.shared.sink.applied(vec![cell_core::Effect::CellChanged, cell_core::Effect::KeyringChanged]);
         Ok(())
+    }
+}
+
+impl Machine {
+    /// A snapshot that never left the process, as if it had been received.
+    async fn copy(&self, reader: Arc<SnapshotReader>) -> io::Result<Incoming> {
+        let volume = self.shared.volume.clone();
+        let copy = move || {
+            if volume.exists(INCOMING_FILE)? {
+                volume.remove(INCOMING_FILE)?;
+            }
+            let header = reader.header().clone();
+            let database = open_database(&*volume, INCOMING_FILE, COPY_CACHE_BYTES, |_| Ok(()))?;
+            let mut writer = SnapshotWriter::create(database, header.clone()).map_err(core_error)?;
+            while !writer.is_complete() {
+                let chunk = reader.chunk(writer.after(), COPY_CHUNK_BYTES).map_err(core_error)?;
+                writer.write_chunk(&chunk).map_err(core_error)?;
+            }
+            Ok(Incoming { database: writer.finish().map_err(core_error)?, header })
+        };
+        run_blocking(move || guarded(copy)).await
     }
 }
 

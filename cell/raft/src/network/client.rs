@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
+use openraft::OptionalSend;
 use openraft::alias::SnapshotOf;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
@@ -13,7 +14,6 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult,
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::OptionalSend;
 
 use super::append::Pipeline;
 use super::link::Link;
@@ -90,10 +90,7 @@ impl RaftNetworkV2<TypeConfig> for Client {
         _option: RPCOption,
     ) -> BoxFuture<
         's,
-        Result<
-            BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>,
-            RPCError<TypeConfig>,
-        >,
+        Result<BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>, RPCError<TypeConfig>>,
     >
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
@@ -144,14 +141,10 @@ impl RaftNetworkV2<TypeConfig> for Client {
         let Snapshot::Outgoing(reader) = snapshot.snapshot else {
             return Err(rpc_error(Error::Malformed).into());
         };
-        self.machine.pin(&reader);
         let sent = tokio::select! {
             closed = cancel => return Err(closed.into()),
-            sent = snapshot::send(&self.bulk, self.target, vote, &reader) => sent,
+            sent = snapshot::send(&self.bulk, self.target, vote, &reader, &self.machine) => sent,
         };
-        if sent.is_ok() {
-            self.machine.unpin(&reader);
-        }
         sent.map_err(|error| rpc_error(error).into())
     }
 

@@ -13,11 +13,25 @@ use crate::types::{LogId, TypeConfig, Vote};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// `to` is the node id that must answer; 0 means whoever holds the slot.
-    Request { id: u64, to: u64, body: Bytes },
-    Response { id: u64, body: Bytes },
-    Append { session: u64, to: u64, body: Bytes },
+    Request {
+        id: u64,
+        to: u64,
+        body: Bytes,
+    },
+    Response {
+        id: u64,
+        body: Bytes,
+    },
+    Append {
+        session: u64,
+        to: u64,
+        body: Bytes,
+    },
     /// Answers to a session's appends come in order.
-    Appended { session: u64, body: Bytes },
+    Appended {
+        session: u64,
+        body: Bytes,
+    },
 }
 
 /// Kind and two numbers.
@@ -120,7 +134,10 @@ mod tests {
             leader_commit: Some(id(5)),
         };
         let again = decode_append(encode_append(&request)).unwrap();
-        assert_eq!((again.vote, again.prev_log_id, again.leader_commit), (request.vote, request.prev_log_id, request.leader_commit));
+        assert_eq!(
+            (again.vote, again.prev_log_id, again.leader_commit),
+            (request.vote, request.prev_log_id, request.leader_commit)
+        );
         assert_eq!(again.entries, request.entries);
     }
 

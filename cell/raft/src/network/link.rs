@@ -17,8 +17,10 @@ use crate::seams::{Channel, Connection, Peers};
 #[derive(Clone)]
 pub(crate) struct Links {
     peers: Arc<dyn Peers>,
-    links: Arc<Mutex<BTreeMap<(ReplicaName, u8), Arc<Link>>>>,
+    links: Arc<Mutex<ByPeer>>,
 }
+
+type ByPeer = BTreeMap<(ReplicaName, u8), Arc<Link>>;
 
 impl Links {
     pub(crate) fn new(peers: Arc<dyn Peers>) -> Self {

@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use cell_core::SnapshotHeader;
 use cell_types::{BootCount, NodeId, ReplicaName, Timestamp, VolumeId};
-use openraft::raft::{
-    SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
-};
+use openraft::raft::{SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse};
 use serde::{Deserialize, Serialize};
 
 use crate::types::{LogId, TypeConfig, Vote};
@@ -21,11 +19,21 @@ pub(crate) enum Request {
     /// [`cell_core::Chunk::encode`]d.
     SnapshotChunk(Bytes),
     /// All chunks are there: verify and install. Refused if `vote` is not the leader's any more.
-    InstallSnapshot { vote: Vote, snapshot: u64 },
+    InstallSnapshot {
+        vote: Vote,
+        snapshot: u64,
+    },
     /// An empty volume in `replica`'s slot asks the leader for a node id.
-    Join { replica: ReplicaName, volume: VolumeId },
+    Join {
+        replica: ReplicaName,
+        volume: VolumeId,
+    },
     /// Has anybody seen a later start of this node's volume?
-    CheckBoot { node: NodeId, boot: BootCount, start: u64 },
+    CheckBoot {
+        node: NodeId,
+        boot: BootCount,
+        start: u64,
+    },
     /// Said to every peer each second.
     Tick(Tick),
 }
@@ -47,12 +55,18 @@ pub(crate) enum Response {
     Vote(VoteResponse<TypeConfig>),
     TransferLeader(TransferLeaderResponse<TypeConfig>),
     /// What the receiver has of this very snapshot.
-    SnapshotAt { after: Option<Vec<u8>>, is_complete: bool },
+    SnapshotAt {
+        after: Option<Vec<u8>>,
+        is_complete: bool,
+    },
     SnapshotInstalled(SnapshotResponse<TypeConfig>),
     Join(JoinAnswer),
     Boot(BootAnswer),
     /// The answerer's own tick, and whether the asker's node id has left the cell for ever.
-    Tick { tick: Tick, you_are_retired: bool },
+    Tick {
+        tick: Tick,
+        you_are_retired: bool,
+    },
     Refused(Refusal),
 }
 
@@ -61,6 +75,8 @@ pub(crate) enum JoinAnswer {
     Registered(NodeId),
     /// Ask this one.
     NotLeader(Option<ReplicaName>),
+    /// The volume had a node id that was retired: only a new volume may join.
+    Retired,
     /// The cell wants no more replicas, or has another reason.
     Refused(String),
 }

@@ -9,7 +9,7 @@ use openraft::raft::SnapshotResponse;
 
 use super::link::Link;
 use super::{Error, Refusal, Request, Response, SNAPSHOT_CHUNK_TIMEOUT, SNAPSHOT_INSTALL_TIMEOUT};
-use crate::machine::Incoming;
+use crate::machine::{Incoming, Machine};
 use crate::runtime::run_blocking;
 use crate::seams::Volume;
 use crate::types::{TypeConfig, Vote};
@@ -24,6 +24,7 @@ pub(super) async fn send(
     to: u64,
     vote: Vote,
     reader: &Arc<SnapshotReader>,
+    machine: &Machine,
 ) -> Result<SnapshotResponse<TypeConfig>, Error> {
     let offer = Request::OfferSnapshot(reader.header().clone());
     let Response::SnapshotAt { mut after, is_complete: mut is_done } =
@@ -32,21 +33,26 @@ pub(super) async fn send(
         return Err(Error::Malformed);
     };
     while !is_done {
-        let (from, reader) = (after.clone(), reader.clone());
+        let (from, reading) = (after.clone(), reader.clone());
         let chunk = run_blocking(move || {
             guarded(|| {
-                let chunk = reader.chunk(from.as_deref(), CHUNK_BYTES_MAX).map_err(core_error)?;
+                let chunk = reading.chunk(from.as_deref(), CHUNK_BYTES_MAX).map_err(core_error)?;
                 Ok((chunk.next.clone(), Bytes::from(chunk.encode())))
             })
         });
         let (next, bytes) = chunk.await.map_err(|e| Error::Refused(Refusal::Failed(e.to_string())))?;
         link.request(to, &Request::SnapshotChunk(bytes), SNAPSHOT_CHUNK_TIMEOUT).await?;
+        // From here on it is worth resuming; a follower that is away altogether gets the newest when it is back.
+        machine.pin(reader);
         is_done = next.is_none();
         after = next;
     }
     let install = Request::InstallSnapshot { vote, snapshot: reader.header().id };
     match link.request(to, &install, SNAPSHOT_INSTALL_TIMEOUT).await? {
-        Response::SnapshotInstalled(response) => Ok(response),
+        Response::SnapshotInstalled(response) => {
+            machine.unpin(reader);
+            Ok(response)
+        }
         _ => Err(Error::Malformed),
     }
 }

@@ -27,7 +27,8 @@ pub(crate) fn open_database(
             volume.remove(&fresh)?;
         }
         guarded(|| {
-            let database = builder(cache_bytes).create_with_backend(Backend(volume.open(&fresh)?)).map_err(storage_error)?;
+            let database =
+                builder(cache_bytes).create_with_backend(Backend(volume.open(&fresh)?)).map_err(storage_error)?;
             fill(&database)?;
             database.close().map_err(storage_error)
         })?;
@@ -42,11 +43,13 @@ pub(crate) fn open_database(
 }
 
 fn open_backend(backend: Box<dyn StorageBackend>, cache_bytes: usize, check: bool) -> io::Result<Database> {
-    builder(cache_bytes).set_check_integrity_on_open(check).create_with_backend(Backend(backend)).map_err(|error| match error {
-        // A file that is not redb's at all.
-        redb::DatabaseError::Storage(redb::StorageError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => e,
-        redb::DatabaseError::UpgradeRequired(_) | redb::DatabaseError::RepairAborted => corrupt(error.to_string()),
-        other => storage_error(other),
+    builder(cache_bytes).set_check_integrity_on_open(check).create_with_backend(Backend(backend)).map_err(|error| {
+        match error {
+            // A file that is not redb's at all.
+            redb::DatabaseError::Storage(redb::StorageError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => e,
+            redb::DatabaseError::UpgradeRequired(_) | redb::DatabaseError::RepairAborted => corrupt(error.to_string()),
+            other => storage_error(other),
+        }
     })
 }
 
@@ -113,7 +116,8 @@ fn builder(cache_bytes: usize) -> Builder {
 /// redb trusts its pages: on a damaged file it may panic. That is damage, too.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        let message =
+            panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         Err(corrupt(format!("the store panicked: {}", message.unwrap_or("no message"))))
     })
 }

@@ -34,7 +34,9 @@ pub(crate) enum Error {
     Foreign { found: String, expected: String },
     #[error("the volume has format {found}, this program knows up to {FORMAT}: run the newer version")]
     Newer { found: u32 },
-    #[error("this replica's state diverged from its cell ({0}); compare it with the others, then empty the volume to rebuild it")]
+    #[error(
+        "this replica's state diverged from its cell ({0}); compare it with the others, then empty the volume to rebuild it"
+    )]
     Diverged(String),
     #[error("failed to access the volume")]
     Io(#[from] std::io::Error),
@@ -44,7 +46,9 @@ impl Error {
     /// I/O errors that mean damage become [`Error::Corrupt`].
     pub(crate) fn from_io(what: &str, error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => Self::Corrupt(format!("{what}: {error}")),
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
+                Self::Corrupt(format!("{what}: {error}"))
+            }
             _ => Self::Io(error),
         }
     }

@@ -133,6 +133,20 @@ impl World {
         }
     }
 
+    pub(crate) fn founding(&self) -> cell_core::record::Found {
+        let slots = (1..).zip(&self.slots);
+        cell_core::record::Found {
+            cluster: "test".parse().unwrap(),
+            cell: "c0".parse().unwrap(),
+            incarnation: Incarnation::new(1),
+            ranges: vec![(KeyRange::ALL, Epoch::new(1))],
+            founders: slots
+                .map(|(n, slot)| (slot.name.clone(), slot.volume_id(), cell_types::NodeId::new(n)))
+                .collect(),
+            voters: 3,
+        }
+    }
+
     pub(crate) async fn start(&mut self, n: usize) {
         self.try_start(n).await.unwrap();
     }
@@ -251,7 +265,8 @@ impl World {
         for n in &running {
             self.until(*n, "it has applied everything", |status| status.applied >= last).await;
         }
-        let seen: Vec<_> = running.iter().map(|n| self.replica(*n).read(|s| (s.applied().0, s.digest())).unwrap()).collect();
+        let seen: Vec<_> =
+            running.iter().map(|n| self.replica(*n).read(|s| (s.applied().0, s.digest())).unwrap()).collect();
         // Entries of the upkeep may come in between; equal positions must mean equal digests.
         for pair in seen.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
             assert_eq!(pair[0], pair[1]);
@@ -279,7 +294,11 @@ impl Slot {
     ) -> Result<Replica, crate::Error> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
-        (self.name.as_str(), Instant::now().elapsed().as_nanos(), NONCE.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        (
+            self.name.as_str(),
+            Instant::now().elapsed().as_nanos(),
+            NONCE.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+        )
             .hash(&mut hasher);
         let who = (self.cluster.clone(), "c0".parse().unwrap(), Incarnation::new(1));
         let mut options = Options::new(who, self.name.clone(), names);

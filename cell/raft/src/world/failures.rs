@@ -93,9 +93,11 @@ fn a_damaged_log_file_is_set_aside_until_the_replica_is_rebuilt() {
         world.start(2).await;
         assert!(world.slots[2].volume.names().iter().any(|name| name == "set-aside-1.log.redb"));
         world.until(2, "it is a voter again", |status| status.is_ready()).await;
-        world.eventually("the damaged files are removed", |world| {
-            !world.slots[2].volume.names().iter().any(|name| name.starts_with("set-aside"))
-        }).await;
+        world
+            .eventually("the damaged files are removed", |world| {
+                !world.slots[2].volume.names().iter().any(|name| name.starts_with("set-aside"))
+            })
+            .await;
         world.agree().await;
     });
 }
@@ -151,7 +153,11 @@ fn the_volume_of_a_foreign_cluster_is_set_aside() {
         world.kill(2);
         world.slots[2].cluster = "test".parse().unwrap();
         world.start(2).await;
-        assert!(world.status(2).messages.iter().any(|m| m.contains("cluster another")), "{:?}", world.status(2).messages);
+        assert!(
+            world.status(2).messages.iter().any(|m| m.contains("cluster another")),
+            "{:?}",
+            world.status(2).messages
+        );
         world.until(2, "it is a voter again", |status| status.is_ready()).await;
     });
 }
@@ -180,12 +186,18 @@ fn a_replica_that_went_another_way_stops_and_says_so() {
         world.agree().await;
         let leader = world.leader().await;
         let wrong = (leader + 1) % 3;
-        // The next entry is applied twice as far as this replica is concerned: with a message that nobody else has.
+        // Another history at the same place.
+        let found = world.founding();
         world.replica(wrong).tamper(|state| {
-            let at = state.applied().0.unwrap();
-            let at = cell_core::LogPosition { index: at.index + 1, ..at };
-            let batch = cell_core::Batch { stamp: state.log_time(), commands: vec![message(12345)] };
-            state.apply(at, &batch, &mut Vec::new()).unwrap();
+            let (at, membership) = state.applied();
+            let (at, (membership_at, membership)) = (at.unwrap(), membership.unwrap());
+            let database = redb::Builder::new().create_with_backend(redb::backends::InMemoryBackend::new()).unwrap();
+            let mut other = cell_core::State::open(database).unwrap();
+            other.note(membership_at, Some(membership));
+            let commands = vec![cell_core::Command::Found(found), message(12345)];
+            let batch = cell_core::Batch { stamp: state.log_time(), commands };
+            other.apply(at, &batch, &mut Vec::new()).unwrap();
+            *state = other;
         });
         let status = async {
             loop {
@@ -198,7 +210,7 @@ fn a_replica_that_went_another_way_stops_and_says_so() {
             }
         };
         let status = tokio::time::timeout(Duration::from_secs(60), status).await.expect("it stops");
-        assert!(status.fatal.is_some());
+        assert!(status.fatal.as_ref().unwrap().contains("diverged"), "{status:?}");
         world.kill(wrong);
         world.send().await;
     });

@@ -59,7 +59,11 @@ impl Net {
         let mut state = self.state();
         for other in others.iter().filter(|other| *other != name) {
             for pair in [(name.clone(), other.clone()), (other.clone(), name.clone())] {
-                if is_cut { state.cut.insert(pair) } else { state.cut.remove(&pair) };
+                if is_cut {
+                    state.cut.insert(pair)
+                } else {
+                    state.cut.remove(&pair)
+                };
             }
         }
         drop(state);
@@ -100,7 +104,12 @@ impl Net {
     }
 
     /// Carries frames one way until the link is cut or an end is gone.
-    async fn pump(self, link: (ReplicaName, ReplicaName, Channel), mut from: mpsc::Receiver<Bytes>, to: mpsc::Sender<Bytes>) {
+    async fn pump(
+        self,
+        link: (ReplicaName, ReplicaName, Channel),
+        mut from: mpsc::Receiver<Bytes>,
+        to: mpsc::Sender<Bytes>,
+    ) {
         let mut changed = self.changed.subscribe();
         loop {
             tokio::select! {

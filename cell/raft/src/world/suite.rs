@@ -25,7 +25,7 @@ impl StoreBuilder<TypeConfig, Log, Machine, ()> for Builder {
         let fill = |database: &redb::Database| Store::fill(database, &options, cell_types::VolumeId::new(1));
         let log = open_database(&volume, crate::volume::LOG_FILE, 1 << 20, fill).unwrap();
         let faults = Faults::new();
-        let log = Log::open(Arc::new(Store::new(log).unwrap()), faults.clone(), 1 << 20).unwrap();
+        let log = Log::open(Arc::new(Store::new(log).unwrap()), faults.clone(), 1 << 20).await.unwrap();
         let state = cell_core::State::open(state).unwrap();
         let limits = Limits { checkpoint_bytes: 1 << 20, tail_bytes: 1 << 20 };
         let volume: Arc<dyn Volume> = Arc::new(volume);

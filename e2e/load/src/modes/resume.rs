@@ -203,6 +203,10 @@ async fn resume_in_turn(config: &Config, sleepers: &[Sleeper], lane: u32, step: 
                 // Whether the goodbye arrives changes nothing.
                 drop(session.close().await);
             }
+            Err(session::Error::Gap { last, useq }) => {
+                let detail = format_args!("event {useq} came after {last}, at a resume from {}", sleeper.cursor);
+                tally.violations.push(Kind::UseqGap, &sleeper.user, detail);
+            }
             Err(error) => {
                 tally.failures += 1;
                 tally.last_failure = Some(crate::processes::worker::with_causes(&error));

@@ -29,6 +29,8 @@ pub enum Error {
     Refused(ErrorFrame),
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
+    #[error("event {useq} came after {last}")]
+    Gap { last: u64, useq: u64 },
     #[error("a frame where another was due: {0}")]
     OutOfPlace(String),
 }
@@ -40,7 +42,7 @@ impl Error {
             Self::Connect(_) | Self::Socket(_) | Self::TimedOut(_) => true,
             Self::Closed { code } => *code < CloseCode::CursorTrimmed.code(),
             Self::Refused(error) => error.code.is_temporary(),
-            Self::Frame { .. } | Self::OutOfPlace(_) => false,
+            Self::Frame { .. } | Self::Gap { .. } | Self::OutOfPlace(_) => false,
         }
     }
 }
@@ -120,7 +122,7 @@ impl Session {
                         opened.snapshot = Some(snapshot);
                     }
                     (ServerFrame::Event(event), Some(opened)) => {
-                        self.useq = event.useq.get();
+                        self.event(&event)?;
                         opened.events += 1;
                     }
                     (ServerFrame::Live { .. }, Some(_)) => is_live = true,
@@ -133,6 +135,13 @@ impl Session {
         let mut opened = opened.expect("live is taken only after a welcome");
         opened.useq = self.useq;
         Ok(opened)
+    }
+
+    /// Events follow each other without gaps and repeats.
+    fn event(&mut self, event: &Event) -> Result<(), Error> {
+        let (last, useq) = (self.useq, event.useq.get());
+        self.useq = useq;
+        if useq.checked_sub(event.covers) == Some(last) { Ok(()) } else { Err(Error::Gap { last, useq }) }
     }
 
     /// The number of the last event.
@@ -158,7 +167,7 @@ impl Session {
                 match frame? {
                     ServerFrame::Answer { id, answer } if id == asked => answered = Some(Ok(answer)),
                     ServerFrame::Error(error) if error.id == Some(asked) => answered = Some(Err(Error::Refused(error))),
-                    ServerFrame::Event(Event { useq, .. }) => self.useq = useq.get(),
+                    ServerFrame::Event(event) => self.event(&event)?,
                     _ => {}
                 }
             }
@@ -176,7 +185,7 @@ impl Session {
                 let message = self.read().await?;
                 for frame in frames(&message) {
                     if let ServerFrame::Event(event) = frame? {
-                        self.useq = event.useq.get();
+                        self.event(&event)?;
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cell_protocol::limits::SUBPROTOCOL;
 use cell_protocol::{
-    Answer, ClientMessage, Command, ErrorFrame, Hello, Limits, Page, ServerFrame, Welcome, WhyFresh, parse_client,
+    Answer, ClientMessage, Command, ErrorFrame, Hello, Limits, ServerFrame, Welcome, WhyFresh, parse_client,
     split_lines, write_server,
 };
 use cell_types::{Timestamp, Useq, UserId};
@@ -161,8 +161,8 @@ impl Session {
                 };
                 state.send(&self.user, to, mid, body, after)
             }
-            Command::History { conversation, page: Page::After(after), limit } => {
-                Ok(state.page_after(conversation.ok()?, after.get(), limit.unwrap_or(50) as usize))
+            Command::History { conversation, page, limit } => {
+                Ok(state.page(conversation.ok()?, page, limit.unwrap_or(50) as usize))
             }
             Command::Ping => Ok(Answer::Pong { now: Timestamp::from_millis(1) }),
             other => panic!("the generator does not ask this: {other:?}"),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cell_protocol::{
-    Answer, ConversationView, ErrorCode, ErrorFrame, Event, EventKind, MessageView, PageMore, ServerFrame, Snapshot,
-    write_server,
+    Answer, ConversationView, ErrorCode, ErrorFrame, Event, EventKind, MessageView, Page, PageMore, ServerFrame,
+    Snapshot, write_server,
 };
 use cell_types::{Body, ConversationId, ConversationKind, Cseq, MessageId, Timestamp, Useq, UserId};
 use tokio::sync::watch;
@@ -212,11 +212,18 @@ impl State {
         self.push(&other, kind);
     }
 
-    pub(crate) fn page_after(&mut self, id: ConversationId, after: u64, limit: usize) -> Answer {
+    pub(crate) fn page(&mut self, id: ConversationId, page: Page, limit: usize) -> Answer {
         let all = &self.conversations[&id].messages;
-        let rest: Vec<_> = all.iter().filter(|message| message.cseq.get() > after).cloned().collect();
-        let more = PageMore::OneWay(rest.len() > limit);
-        let mut messages: Vec<_> = rest.into_iter().take(limit).collect();
+        let chosen: Vec<_> = match page {
+            Page::After(after) => all.iter().filter(|message| message.cseq > after).cloned().collect(),
+            Page::Before(before) => all.iter().filter(|message| message.cseq < before).cloned().collect(),
+            other => panic!("the generator does not ask this: {other:?}"),
+        };
+        let more = PageMore::OneWay(chosen.len() > limit);
+        let mut messages = match page {
+            Page::Before(_) => chosen[chosen.len().saturating_sub(limit)..].to_vec(),
+            _ => chosen.into_iter().take(limit).collect(),
+        };
         if self.manners.lie == Some(Lie::HidesOneFromHistory) {
             messages.retain(|message| message.cseq.get() != LIE_AT);
         }

@@ -7,7 +7,7 @@ use cell_types::ReplicaName;
 use operator_plan::{Action, Desired, FoundingRecord, Verb};
 
 use super::ask::Asker;
-use super::cluster_file::ClusterFile;
+use super::cluster_file::{self, ClusterFile};
 use super::data_dir::DataDir;
 use super::processes::{Processes, Stopped};
 use super::{clock, file, founding, replica_command};
@@ -18,6 +18,8 @@ pub(crate) enum Error {
     File(#[from] file::Error),
     #[error(transparent)]
     Founding(#[from] founding::Error),
+    #[error(transparent)]
+    Cluster(#[from] cluster_file::Error),
     #[error("failed to start {replica}: {source}")]
     Start { replica: ReplicaName, source: io::Error },
     #[error("failed to stop {replica}: {source}")]
@@ -80,7 +82,17 @@ impl Executor {
         let to = folder.join(format!("{replica}-{}", clock::unix_seconds()));
         std::fs::rename(&from, &to).map_err(|source| file::Error::new("set aside", &from, source))?;
         file::sync_folder(&from)?;
+        self.forget_address(replica)?;
         Ok(format!("its cell needs the files of {replica} no more; they are in {} until you remove them", to.display()))
+    }
+
+    /// Of a slot that nobody wants any more: nobody is to look for it there.
+    fn forget_address(&mut self, replica: &ReplicaName) -> Result<(), cluster_file::Error> {
+        if replica.ordinal().is_some_and(|ordinal| ordinal >= self.desired.replicas.get()) {
+            self.cluster.replicas.remove(replica);
+            self.cluster.write(&self.dir)?;
+        }
+        Ok(())
     }
 
     fn record_founders(&self, record: &FoundingRecord) -> Result<Option<String>, founding::Error> {

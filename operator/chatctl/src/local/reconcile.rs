@@ -55,7 +55,7 @@ impl Reconciler {
     /// May be dropped at any await: the next step looks anew.
     pub(crate) async fn step<W: io::Write>(&mut self, report: &mut Report<W>) -> Result<Step, Error> {
         for ended in self.executor.processes.reap()? {
-            report.ended(&ended);
+            report.ended(&ended, &self.executor.dir.log(&ended.replica));
         }
         let processes = self.processes();
         let runs = |replica: &ReplicaName| processes.get(replica) == Some(&Process::Running);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use cell_types::ReplicaName;
@@ -63,10 +64,10 @@ impl<W: Write> Report<W> {
         }
     }
 
-    pub(crate) fn ended(&mut self, ended: &Ended) {
+    pub(crate) fn ended(&mut self, ended: &Ended, log: &Path) {
         let Ended { replica, status, again_in } = ended;
-        let seconds = again_in.as_secs_f64();
-        self.line(&format!("{replica} ended ({status}); it is started again in {seconds:.1} s"));
+        let (seconds, log) = (again_in.as_secs_f64(), log.display());
+        self.line(&format!("{replica} ended ({status}), see {log}; it is started again in {seconds:.1} s"));
     }
 
     /// Before an action is performed.

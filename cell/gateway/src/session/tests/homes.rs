@@ -190,3 +190,28 @@ fn a_home_that_never_opens_the_session_costs_the_client_ten_seconds() {
     assert_eq!(rig.frames(), ["err null unavailable"]);
     assert_eq!(rig.closed(), Some(CloseCode::Overload));
 }
+
+#[test]
+fn a_refused_send_that_a_later_one_overtook_is_told_to_its_client_and_never_sent_again() {
+    let mut rig = Rig::live_at(0);
+    rig.text(&[send(1, "bob"), send(2, "bob")].join("\n"));
+    rig.home_messages();
+    rig.home(failed(1, ErrorCode::Unavailable, true));
+    rig.pass(500);
+    assert_eq!(rig.requests(), [] as [u64; 0], "the second may be carried out still");
+    rig.home(done(2));
+    assert_eq!(rig.frames(), ["err 1 unavailable", "ok 2"]);
+    rig.pass(500);
+    assert_eq!(rig.requests(), [] as [u64; 0]);
+}
+
+#[test]
+fn sends_that_were_refused_together_are_sent_again_together() {
+    let mut rig = Rig::live_at(0);
+    rig.text(&[send(1, "bob"), send(2, "bob")].join("\n"));
+    rig.home_messages();
+    rig.home(failed(1, ErrorCode::Unavailable, true));
+    rig.home(failed(2, ErrorCode::Unavailable, true));
+    rig.pass(200);
+    assert_eq!(rig.requests(), [1, 2]);
+}
