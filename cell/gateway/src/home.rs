@@ -1,5 +1,7 @@
 //! What a gateway and a session's home say to each other. Typed data: the server carries it between processes.
 
+use std::fmt;
+
 use cell_protocol::{Answer, ErrorCode, Event, Snapshot, WhyFresh};
 use cell_types::{
     Body, ConversationId, Cseq, Cursor, DeviceId, Eseq, HistoryEpoch, MessageId, PlacementKey, Timestamp, Useq, UserId,
@@ -14,6 +16,17 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
 
+/// Follows one command through gateway, leader and apply, in the logs of all of them (at level debug): the random
+/// number of its connection, then its request. Shown as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceId(pub u64, pub RequestId);
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:016x}", self.0, self.1.0)
+    }
+}
+
 /// From a session to a home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToHome {
@@ -22,7 +35,7 @@ pub enum ToHome {
     /// The device has everything up to here.
     Acknowledge { session: SessionId, upto: Useq },
     /// Answered by [`FromHome::Answered`] with the same request.
-    Command { session: SessionId, request: RequestId, user: UserId, command: HomeCommand },
+    Command { session: SessionId, trace: TraceId, request: RequestId, user: UserId, command: HomeCommand },
     /// The connection ended.
     Close { session: SessionId },
 }

@@ -1,10 +1,11 @@
 //! One replica's process: gateway, store and delivery in one, assembled over the seams.
 //!
-//! `run` is the entry point; the binary `cell` and the local cluster's hidden command call it.
+//! `run` is the entry point; the binary `cell` and the local cluster's hidden command call it. The parts are public so that
+//! a simulated machine can assemble them over its own seams.
 
-mod admin;
-mod health;
-mod home;
+pub mod admin;
+pub mod health;
+pub mod home;
 pub mod ops;
 mod options;
 pub mod os;
@@ -12,7 +13,7 @@ pub mod peers;
 mod run;
 mod stop;
 mod tokens;
-mod uplink;
+pub mod uplink;
 
 pub use options::{LogFormat, Options, PeerAddress};
 pub use run::run;

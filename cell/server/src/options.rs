@@ -58,8 +58,8 @@ pub struct Options {
     /// Raft heartbeat in milliseconds; elections time out after 3 to 6 of them.
     #[arg(long, default_value_t = 75)]
     pub heartbeat_ms: u64,
-    /// Log filter, for example info or cell_raft=debug.
-    #[arg(long, default_value = "info")]
+    /// Log filter, for example info or cell_raft=debug. openraft tells people on call little that this process does not.
+    #[arg(long, default_value = "info,openraft=error")]
     pub log: String,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]

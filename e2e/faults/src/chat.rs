@@ -104,7 +104,9 @@ impl Verdict {
     /// Nothing lost, doubled or reordered, and every message that was sent was acked at last.
     #[track_caller]
     pub fn assert_clean(&self) {
-        println!("{}", self.report.summary());
+        let Report { total, closes, errors, .. } = &self.report;
+        println!("{} acked, {} sent again, {} reconnects", total.acked, total.retries, total.reconnects);
+        println!("longest gap {:?}; closes {closes:?}; temporary errors {errors:?}", self.longest_gap());
         self.report.assert_clean();
         assert_eq!(self.report.unanswered, 0, "sends were never answered");
         assert!(self.report.history.messages >= self.report.total.acked, "the histories hold fewer than were acked");

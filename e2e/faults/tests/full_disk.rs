@@ -32,11 +32,11 @@ async fn a_replica_without_disk_space_is_done_without_and_comes_back_with_it() -
     disk_of(&follower).free()?;
     cluster.wait_whole(HEAL_LIMIT).await?;
 
-    let leader = cluster.leader().await?.name;
-    disk_of(&leader).fill()?;
-    cluster.wait_leader_other_than(&leader).await?;
+    let leader = cluster.leader().await?;
+    disk_of(&leader.name).fill()?;
+    cluster.wait_new_leader(&leader).await?;
     chat.goes_on().await?;
-    disk_of(&leader).free()?;
+    disk_of(&leader.name).free()?;
     cluster.wait_whole(HEAL_LIMIT).await?;
 
     chat.goes_on().await?;

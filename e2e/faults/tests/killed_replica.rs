@@ -18,7 +18,7 @@ async fn the_chat_survives_the_death_of_the_leader() -> anyhow::Result<()> {
     let old = cluster.leader().await?;
     cluster.pid(&old.name).await?.kill().await?;
 
-    cluster.wait_leader_other_than(&old.name).await?;
+    cluster.wait_new_leader(&old).await?;
     chat.goes_on().await?;
     cluster.wait_whole(HEAL_LIMIT).await?;
     let verdict = chat.end().await;

@@ -24,10 +24,11 @@ async fn a_leader_whose_volume_is_lost_gets_everything_back() -> anyhow::Result<
     let mut cluster = LocalCluster::of_three().await?;
     let mut chat = Chat::start(&mut cluster).await?;
 
-    let replica = cluster.leader().await?.name;
-    cluster.wipe(&replica).await?;
+    let old = cluster.leader().await?;
+    cluster.wipe(&old.name).await?;
 
-    cluster.wait_leader_other_than(&replica).await?;
+    let new = cluster.wait_new_leader(&old).await?;
+    assert_ne!(new.name, old.name, "an empty replica must not lead");
     chat.goes_on().await?;
     cluster.wait_whole(HEAL_LIMIT).await?;
     chat.goes_on().await?;

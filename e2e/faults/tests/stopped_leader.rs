@@ -29,7 +29,7 @@ async fn a_leader_that_slept_for_five_seconds_loses_nothing_and_serves_nothing_s
     let sleeper = cluster.pid(&old.name).await?;
     sleeper.stop().await?;
     let wakes = Instant::now() + STOPPED;
-    cluster.wait_leader_other_than(&old.name).await?;
+    cluster.wait_new_leader(&old).await?;
     for number in 2..=MISSED {
         assert_eq!(writer.write(number).await?, number);
     }

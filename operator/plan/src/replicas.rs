@@ -4,7 +4,7 @@ use cell_types::{Lifecycle, ReplicaName};
 
 use crate::action::Gate;
 use crate::cell::Cell;
-use crate::{Action, Process, Verb};
+use crate::{Action, Process, Slot, Verb};
 
 pub(crate) fn start(cell: &Cell<'_>) -> Vec<Action> {
     let absent = |replica: &ReplicaName| cell.slot(replica).process == Process::Absent;
@@ -28,22 +28,17 @@ pub(crate) fn stop(cell: &Cell<'_>) -> Vec<Action> {
         let why = format!("the cell has removed the replica on this volume for ever; {replica} joins on an empty one");
         return vec![Action { verb: Verb::SetVolumeAside { replica: replica.clone() }, why }];
     }
-    let Some((replica, slot)) = cell
-        .seen
-        .slots
-        .iter()
-        .filter(|(replica, _)| cell.has_left(replica))
-        .max_by_key(|(replica, _)| replica.ordinal())
-    else {
-        return Vec::new();
-    };
-    let why = format!("{replica} has left {}, which is to have {} replicas", cell.name, cell.desired.replicas);
+    let is_left_over = |slot: &Slot| slot.volume_exists || slot.process != Process::Absent;
+    let left = cell.seen.slots.iter().filter(|(replica, slot)| cell.has_left(replica) && is_left_over(slot));
+    let Some((replica, slot)) = left.max_by_key(|(replica, _)| replica.ordinal()) else { return Vec::new() };
+    let (name, wanted) = (&cell.name, cell.desired.replicas);
+    let why = format!("{replica} has left {name}, whose number of replicas is to be {wanted}");
     let replica = replica.clone();
-    match (slot.process, slot.volume_exists) {
-        (Process::Absent, false) => Vec::new(),
-        (Process::Absent, true) => vec![Action { verb: Verb::SetVolumeAside { replica }, why }],
-        (Process::Running | Process::BackingOff, _) => vec![Action { verb: Verb::StopReplica { replica }, why }],
-    }
+    let verb = match slot.process {
+        Process::Absent => Verb::SetVolumeAside { replica },
+        Process::Running | Process::BackingOff => Verb::StopReplica { replica },
+    };
+    vec![Action { verb, why }]
 }
 
 /// What keeps each replica from being a member that answers.

@@ -1,6 +1,6 @@
 //! Every order of every step, crash, wipe and stale plan of a small founding: it is done once, and it is done.
 //!
-//! The model executes the planner's actions on slots that behave as DESIGN says replicas do. A plan may be performed late
+//! The model executes the planner's actions on slots that behave as replicas do. A plan may be performed late
 //! (after things have changed), in part, or twice; processes may end at any time; volumes may vanish while they are down.
 #![expect(clippy::unwrap_used, reason = "a failed arrangement is a failed test")]
 

@@ -46,6 +46,10 @@ impl CellModel {
             let process = if *running { Process::Running } else { Process::Absent };
             cell.slots.insert(name.clone(), Slot { volume_exists: true, process, status: running.then_some(status) });
         }
+        // An executor may know of a slot that has neither a volume nor a process.
+        for ordinal in 0..5 {
+            cell.slots.entry(replica(ordinal)).or_default();
+        }
         Seen(cell)
     }
 

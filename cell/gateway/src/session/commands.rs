@@ -7,10 +7,9 @@ use cell_protocol::{Answer, Command, ConversationRef, ErrorCode, ErrorFrame, Pag
 use cell_types::ConversationId;
 
 use super::limits::{ANSWER_MS, HOME_RETRY_MS, INFLIGHT_RETRY_MS, PAGE_BACKLOG_MAX, UNAVAILABLE_RETRY_MS};
-use super::pending::Pending;
 use super::{Session, Turn};
 use crate::counters::CommandKind;
-use crate::home::{HomeCommand, HomeError, HomePage, HomeTarget, RequestId, ToHome, parse_conversations_cursor};
+use crate::home::{HomeCommand, HomeError, HomePage, HomeTarget, RequestId, ToHome, TraceId, parse_conversations_cursor};
 
 impl Session {
     pub(super) fn command(&mut self, turn: &mut Turn<'_>, id: u32, command: Command) {
@@ -40,10 +39,11 @@ impl Session {
         let Some(peer) = &self.peer else { return };
         let may_page = turn.out.frames.len() <= PAGE_BACKLOG_MAX;
         self.pending.dispatch(turn.ms(), may_page, |pending| {
-            let (session, request) = (self.id.0, pending.request.0);
-            tracing::trace!(session, request, id = pending.id, kind = ?pending.kind(), "command sent to its home");
+            let trace = TraceId(peer.hello_nonce, pending.request);
+            tracing::debug!(%trace, session = self.id.0, id = pending.id, kind = ?pending.kind(), "command sent to its home");
             let message = ToHome::Command {
                 session: self.id,
+                trace,
                 request: pending.request,
                 user: peer.user().clone(),
                 command: pending.command.clone(),
@@ -56,7 +56,10 @@ impl Session {
         if result.as_ref().is_err_and(|error| error.elsewhere) {
             return self.pending.refuse(request, turn.ms() + HOME_RETRY_MS);
         }
-        tracing::trace!(session = self.id.0, request = request.0, is_ok = result.is_ok(), "command answered");
+        if let Some(peer) = &self.peer {
+            let trace = TraceId(peer.hello_nonce, request);
+            tracing::debug!(%trace, session = self.id.0, is_ok = result.is_ok(), "command answered");
+        }
         // Without its command it is late: the client was told that there is no answer.
         let Some(done) = self.pending.take(request) else { return };
         turn.counters().command(done.kind(), result.as_ref().err().map(|error| error.code));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cell_core::record::{MarkRead, Recipient, SendMessage};
 use cell_core::{Command, Reply, State};
-use cell_gateway::home::{FromHome, HomeCommand, HomeError, HomeTarget, RequestId, SessionId};
+use cell_gateway::home::{FromHome, HomeCommand, HomeError, HomeTarget, RequestId, SessionId, TraceId};
 use cell_protocol::Answer;
 use cell_protocol::limits::SERVER_FRAME_LEN_MAX;
 use cell_raft::Unavailable;
@@ -19,6 +19,14 @@ use super::service::Home;
 /// Bytes of the messages of one page: the frame around them must stay below the server's largest.
 const PAGE_BYTES_MAX: usize = SERVER_FRAME_LEN_MAX - (128 << 10);
 
+/// Whose command it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) trace: TraceId,
+    pub(super) session: SessionId,
+    pub(super) request: RequestId,
+}
+
 /// What a replica that stopped answers: another one goes on.
 const STOPPED: &str = "this replica has stopped";
 
@@ -26,13 +34,17 @@ impl Home {
     pub(super) fn execute(
         self: &Arc<Self>,
         outlet: &Arc<dyn Outlet>,
-        session: SessionId,
-        request: RequestId,
+        Asked { trace, session, request }: Asked,
         user: UserId,
         command: HomeCommand,
     ) {
+        tracing::debug!(%trace, "command taken");
         let outlet = outlet.clone();
-        let answer = move |result| outlet.push(FromHome::Answered { session, request, result });
+        let answer = move |result: Result<Answer, HomeError>| {
+            // A write is answered right after it was applied.
+            tracing::debug!(%trace, is_ok = result.is_ok(), "command done");
+            outlet.push(FromHome::Answered { session, request, result });
+        };
         match command {
             HomeCommand::Send { to, mid, body, after } => {
                 let to = match to {

@@ -33,7 +33,7 @@ impl Home {
                     }
                 }
             }
-            Entered::TooLate(_) => {
+            Entered::TooLate => {
                 outlet.push(FromHome::Replaced { session: open.session });
                 return;
             }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::acks::PendingAcks;
 use super::convert;
+use super::execute::Asked;
 use super::outlet::{LinkId, Outlet};
 use super::table::{Place, Table};
 use crate::ops::Meters;
@@ -83,7 +84,10 @@ impl Home {
         match message {
             ToHome::Open(open) => self.open(link, outlet, open),
             ToHome::Acknowledge { session, upto } => self.acknowledge((link, session), upto),
-            ToHome::Command { session, request, user, command } => self.execute(outlet, session, request, user, command),
+            ToHome::Command { session, trace, request, user, command } => {
+                let asked = Asked { trace, session, request };
+                self.execute(outlet, asked, user, command);
+            }
             ToHome::Close { session } => {
                 self.lock().table.remove((link, session));
             }

@@ -23,7 +23,7 @@ pub(super) enum Entered {
     /// It is in; these older ones of the same device were taken out.
     In { replaced: Vec<(Place, Subscription)> },
     /// A later `hello` of the same device is there already.
-    TooLate(Subscription),
+    TooLate,
 }
 
 impl Table {
@@ -33,7 +33,7 @@ impl Table {
         self.remove(place);
         let rivals = self.rivals(&subscription.key, &subscription.device);
         if rivals.iter().any(|(_, order)| *order > subscription.order) {
-            return Entered::TooLate(subscription);
+            return Entered::TooLate;
         }
         let replaced =
             rivals.into_iter().filter_map(|(rival, _)| Some((rival, self.remove(rival)?))).collect::<Vec<_>>();
@@ -119,7 +119,7 @@ mod tests {
     fn an_earlier_hello_that_re_subscribes_last_loses() {
         let mut table = Table::default();
         table.enter(place(2, 1), subscription("phone", 20));
-        assert!(matches!(table.enter(place(1, 1), subscription("phone", 10)), Entered::TooLate(_)));
+        assert!(matches!(table.enter(place(1, 1), subscription("phone", 10)), Entered::TooLate));
         assert_eq!(table.len(), 1);
     }
 

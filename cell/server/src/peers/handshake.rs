@@ -183,7 +183,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_stranger_is_refused_and_told_why() {
-        let strangers: [(fn(&mut Belonging), fn(&Refusal) -> bool); 4] = [
+        type Change = fn(&mut Belonging);
+        type Expected = fn(&Refusal) -> bool;
+        let strangers: [(Change, Expected); 4] = [
             (|b| b.token = "guess!".into(), |r| *r == Refusal::Token),
             (|b| b.cluster = "other".parse().unwrap(), |r| matches!(r, Refusal::Cluster { .. })),
             (|b| b.incarnation = Incarnation::new(2), |r| matches!(r, Refusal::Cell { .. })),

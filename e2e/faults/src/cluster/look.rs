@@ -66,10 +66,10 @@ impl LocalCluster {
         self.wait_for(&what, ELECTION_LIMIT, |status| status.replica(replica).and_then(|replica| replica.pid)).await
     }
 
-    pub async fn wait_leader_other_than(&mut self, old: &str) -> anyhow::Result<Replica> {
-        let what = format!("a leader other than {old}");
-        self.wait_for(&what, ELECTION_LIMIT, |status| status.leader().filter(|leader| leader.name != old).cloned())
-            .await
+    /// Another process than `old` leads: maybe the same replica, which may win the election that its death made necessary.
+    pub async fn wait_new_leader(&mut self, old: &Replica) -> anyhow::Result<Replica> {
+        let another = |status: &Status| status.leader().filter(|leader| leader.pid != old.pid).cloned();
+        self.wait_for("a new leader", ELECTION_LIMIT, another).await
     }
 
     /// Another process of a replica than `old`.

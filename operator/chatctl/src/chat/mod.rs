@@ -3,6 +3,7 @@
 
 mod editor;
 mod input;
+mod lines;
 mod screen;
 mod talk;
 
@@ -176,10 +177,10 @@ impl Shell {
 
 async fn history(client: Client, conversation: ConversationId) -> Answered {
     let page = client.history(conversation, Page::Newest, Some(HISTORY_LEN)).await;
-    Answered::Lines(page.map(|page| talk::history_lines(&page.messages)))
+    Answered::Lines(page.map(|page| lines::history_lines(&page.messages)))
 }
 
 async fn list(client: Client) -> Answered {
     let page = client.conversations(None, None).await;
-    Answered::Lines(page.map(|page| talk::list_lines(&page.conversations)))
+    Answered::Lines(page.map(|page| lines::list_lines(&page.conversations)))
 }

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use cell_client::{
-    ClientEvent, ConversationId, ConversationView, Cseq, MessageId, MessageView, Sent, Snapshot, StopReason, UserId,
-    from_body,
-};
+use cell_client::{ClientEvent, ConversationId, Cseq, MessageId, MessageView, Sent, Snapshot, StopReason, UserId};
+
+use super::lines::{Ticks, message_line, tick_line};
 
 /// Own messages whose ticks may still change; a person does not look further back.
 const FOLLOWED_MAX: usize = 256;
@@ -46,13 +45,6 @@ struct Own {
     cseq: Cseq,
     text: String,
     ticks: Ticks,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Ticks {
-    Sent,
-    Delivered,
-    Read,
 }
 
 #[derive(PartialEq, Eq)]
@@ -234,51 +226,11 @@ fn print(line: String) -> Do {
     Do::Print(line)
 }
 
-fn tick_line(ticks: Ticks, text: &str) -> String {
-    match ticks {
-        Ticks::Sent => format!("  ✓ {text}"),
-        Ticks::Delivered => format!("  ✓✓ {text}"),
-        Ticks::Read => format!("  ✓✓ (read) {text}"),
-    }
-}
-
-fn message_line(message: &MessageView) -> String {
-    format!("{}: {}", message.from, body_text(message))
-}
-
-/// A text is shown as it is, anything else as its JSON. A message must not steer the reader's terminal.
-fn body_text(message: &MessageView) -> String {
-    let text = match &message.body {
-        None => "(deleted)".to_owned(),
-        Some(body) => {
-            from_body::<String>(message).unwrap_or_else(|| String::from_utf8_lossy(body.as_bytes()).into_owned())
-        }
-    };
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-pub(super) fn history_lines(messages: &[MessageView]) -> Vec<String> {
-    let mut lines = vec![format!("— {} messages —", messages.len())];
-    lines.extend(messages.iter().map(|message| format!("{} {}", message.cseq, message_line(message))));
-    lines
-}
-
-pub(super) fn list_lines(conversations: &[ConversationView]) -> Vec<String> {
-    let line = |conversation: &ConversationView| {
-        let with = conversation.with.as_ref().map(ToString::to_string).or_else(|| conversation.name.clone());
-        let last = conversation.last.last().map(message_line).unwrap_or_default();
-        format!("{} ({} unread)  {last}", with.unwrap_or_default(), conversation.unread())
-    };
-    let mut lines = vec![format!("— {} conversations —", conversations.len())];
-    lines.extend(conversations.iter().map(line));
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use cell_client::{Timestamp, to_body};
+    use cell_client::{ConversationView, Timestamp, to_body};
 
     use super::*;
 
@@ -415,10 +367,5 @@ mod tests {
         assert_eq!(printed(talk.heard(lost())), ["reconnecting… (refused)"]);
         assert!(talk.heard(lost()).is_empty());
         assert_eq!(printed(talk.heard(ClientEvent::Live)), ["connected again"]);
-    }
-
-    #[test]
-    fn a_message_cannot_steer_the_terminal() {
-        assert_eq!(message_line(&message("bob", 1, "\x1b[2Jgone\r\nnew")), "bob:  [2Jgone  new");
     }
 }

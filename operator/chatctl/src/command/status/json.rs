@@ -1,4 +1,4 @@
-//! The status as JSON. Tools outside this repository read it: `LOCAL.md` is normative for every name here.
+//! The status as JSON. Tools outside this repository read it, so every name here is a promise.
 
 use std::net::SocketAddr;
 
