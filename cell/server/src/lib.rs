@@ -4,6 +4,7 @@
 //! a simulated machine can assemble them over its own seams.
 
 pub mod admin;
+pub mod directory;
 pub mod health;
 pub mod home;
 pub mod ops;

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::admin::ReplicaAdmin;
+use crate::directory::{self, Whereabouts};
 use crate::health::ReplicaHealth;
 use crate::home::{Home, HomeSlot, Keys};
 use crate::ops::{Meters, Scrape, logs};
@@ -86,8 +87,10 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     spawn(take_peers(mesh.listen(), replica.clone(), sessions.clone()));
 
     let arrivals = Arrivals { meters: meters.clone(), clock: clock.clone() };
+    let whereabouts = Arc::new(Whereabouts::default());
+    let names = (options.cell.clone(), options.replica.clone());
     let uplink =
-        Uplink::new(replica.clone(), options.replica.clone(), mesh.clone(), home.clone(), sessions, arrivals);
+        Uplink::new(replica.clone(), names, whereabouts.clone(), mesh.clone(), home.clone(), sessions, arrivals);
     let keyring = Keyring::new();
     tokens::follow(replica.clone(), clock.clone(), keyring.clone(), home.keyring_changes());
     let rules = JwtRules::new(
@@ -97,6 +100,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     );
     let verifier = Verifier::new(rules, keyring, GRACE_DEFAULT);
     let gateway = gateway(&options, verifier, &clock, &entropy, uplink.clone());
+    directory::follow(replica.clone(), options.cell.clone(), whereabouts, gateway.clone(), home.cell_changes());
     uplink.start(gateway.clone());
     home.start_chores(Keys::new(entropy));
 

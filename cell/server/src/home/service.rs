@@ -28,6 +28,7 @@ pub struct Home {
     pub(super) meters: Arc<Meters>,
     inner: Mutex<Inner>,
     keyring_changed: watch::Sender<u64>,
+    cell_changed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -70,6 +71,7 @@ impl Home {
             meters,
             inner: Mutex::default(),
             keyring_changed: watch::Sender::new(0),
+            cell_changed: watch::Sender::new(0),
         });
         slot.fill(&home);
         home
@@ -117,6 +119,11 @@ impl Home {
     /// Counts up whenever the signing keys changed.
     pub fn keyring_changes(&self) -> watch::Receiver<u64> {
         self.keyring_changed.subscribe()
+    }
+
+    /// Counts up whenever the cell's ranges, settings or replicas changed.
+    pub fn cell_changes(&self) -> watch::Receiver<u64> {
+        self.cell_changed.subscribe()
     }
 
     fn acknowledge(self: &Arc<Self>, place: Place, upto: Useq) {
@@ -208,7 +215,7 @@ impl Home {
                     }
                 }
                 Effect::KeyringChanged => self.keyring_changed.send_modify(|changes| *changes += 1),
-                Effect::CellChanged => {}
+                Effect::CellChanged => self.cell_changed.send_modify(|changes| *changes += 1),
             }
         }
     }

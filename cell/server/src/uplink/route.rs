@@ -8,12 +8,13 @@ use cell_gateway::home::{FromHome, Homes, ToHome};
 use cell_raft::runtime::spawn;
 use cell_raft::seams::{Clock, Connection};
 use cell_raft::{Replica, Role};
-use cell_types::{PlacementKey, ReplicaName};
+use cell_types::{CellName, PlacementKey, ReplicaName};
 use tokio::time::sleep;
 
 use super::frames;
 use super::queue::Queue;
 use super::serve::SessionServer;
+use crate::directory::Whereabouts;
 use crate::home::{Home, LinkId, Outlet};
 use crate::ops::Meters;
 use crate::peers::{Mesh, Purpose};
@@ -21,10 +22,12 @@ use crate::peers::{Mesh, Purpose};
 /// Pause after a leader could not be reached: it may be restarting, or an election is on.
 const REDIAL_PAUSE: Duration = Duration::from_millis(30);
 
-/// Routes sessions' messages to the leader. One cell now; with several, one of these per cell, chosen by the directory.
+/// Routes sessions' messages by the directory to the leader of the owning cell: now this process's own cell.
 pub struct Uplink {
     replica: Replica,
+    cell: CellName,
     own: ReplicaName,
+    whereabouts: Arc<Whereabouts>,
     mesh: Arc<Mesh>,
     home: Arc<Home>,
     server: Arc<SessionServer>,
@@ -76,7 +79,11 @@ impl Outlet for LocalOutlet {
 }
 
 impl Homes for Uplink {
-    fn send(&self, _key: PlacementKey, message: ToHome) {
+    fn send(&self, key: PlacementKey, message: ToHome) {
+        // Nobody's yet, or another cell's, to which there is no way yet: the session asks again when that changes.
+        if !self.whereabouts.owns(&self.cell, key) {
+            return;
+        }
         // Cloned out of the lock: a home may answer at once, on this very thread.
         let local = match &*self.lock() {
             Link::None => return,
@@ -93,7 +100,8 @@ impl Homes for Uplink {
 impl Uplink {
     pub fn new(
         replica: Replica,
-        own: ReplicaName,
+        (cell, own): (CellName, ReplicaName),
+        whereabouts: Arc<Whereabouts>,
         mesh: Arc<Mesh>,
         home: Arc<Home>,
         server: Arc<SessionServer>,
@@ -101,7 +109,9 @@ impl Uplink {
     ) -> Arc<Self> {
         Arc::new(Self {
             replica,
+            cell,
             own,
+            whereabouts,
             mesh,
             home,
             server,
