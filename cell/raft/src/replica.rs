@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cell_core::{Command, Effect, Reply, State};
-use cell_types::{CellName, ClusterId, Epoch, Incarnation, KeyRange, ReplicaName, VolumeId};
+use cell_types::{CellName, ClusterId, Epoch, Incarnation, KeyRange, NodeId, ReplicaName, VolumeId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -72,6 +72,14 @@ pub struct FoundingRecord {
     pub voters: u32,
     /// What the cell owns from the start: the first cell everything at epoch 1, every later one nothing.
     pub ranges: Vec<(KeyRange, Epoch)>,
+}
+
+impl FoundingRecord {
+    /// The volume that a founder began with; nothing for nodes that joined later.
+    pub(crate) fn volume_of(&self, node: NodeId) -> Option<VolumeId> {
+        let place = usize::try_from(node.get()).ok()?.checked_sub(1)?;
+        self.founders.get(place).map(|(_, volume)| *volume)
+    }
 }
 
 /// Everything a replica has of its machine.

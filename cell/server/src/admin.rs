@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::health::ReplicaHealth;
+use crate::os::process;
 use cell_admin::{Admin, CellIdentity, Found, HandOver, OperatorTerm, OwnedRange, Refusal, SetVoters, Status};
 use cell_core::view::Setting;
 use cell_core::{Command, Reply};
 use cell_raft::{FoundingRecord, Replica, Unavailable};
 use cell_types::{Lifecycle, ReplicaCount, ReplicaName, Role, VolumeId};
-use crate::health::ReplicaHealth;
-use crate::os::process;
 
 /// Answers planners.
 pub struct ReplicaAdmin {

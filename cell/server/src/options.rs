@@ -88,7 +88,8 @@ impl FromStr for PeerAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (replica, address) = text.split_once('=').ok_or("expected slot=host:port, for example c0-0=127.0.0.1:7000")?;
+        let (replica, address) =
+            text.split_once('=').ok_or("expected slot=host:port, for example c0-0=127.0.0.1:7000")?;
         let replica = replica.parse().map_err(|error| format!("{error}"))?;
         let port = address.rsplit_once(':').map(|(_, port)| port);
         if port.and_then(|port| port.parse::<u16>().ok()).is_none() {

@@ -172,11 +172,8 @@ fn serve_admin(
     replica: &Replica,
     health: &Arc<ReplicaHealth>,
 ) -> impl Future<Output = Result<(), tonic::transport::Error>> + use<> {
-    let identity = CellIdentity {
-        cluster: options.cluster.clone(),
-        cell: options.cell.clone(),
-        incarnation: options.incarnation,
-    };
+    let identity =
+        CellIdentity { cluster: options.cluster.clone(), cell: options.cell.clone(), incarnation: options.incarnation };
     let admin = ReplicaAdmin {
         identity,
         replica_name: options.replica.clone(),

@@ -171,14 +171,18 @@ mod tests {
     #[test]
     fn an_account_that_talks_to_everybody_homes_about_half_of_its_conversations() {
         let hub = user("hub");
-        let at_hub = (0..1000).filter(|n| ConversationId::direct(&hub, &user(&format!("u{n}"))).home() == hub.placement());
+        let at_hub =
+            (0..1000).filter(|n| ConversationId::direct(&hub, &user(&format!("u{n}"))).home() == hub.placement());
         assert!((400..600).contains(&at_hub.count()));
     }
 
     /// Stored in every row and known to clients: never changes.
     #[test]
     fn conversation_ids_match_their_golden_vector() {
-        assert_eq!(ConversationId::direct(&user("alice"), &user("bob")).to_string(), "wSwBCfcz7CMBrgW9ARmhkiYzvPCYx9emzA");
+        assert_eq!(
+            ConversationId::direct(&user("alice"), &user("bob")).to_string(),
+            "wSwBCfcz7CMBrgW9ARmhkiYzvPCYx9emzA"
+        );
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl Directory {
     /// Removes what is known inside `range` and returns it as pieces that cover the range, gaps included.
     fn cut(&mut self, range: KeyRange) -> Vec<(KeyRange, Option<(CellName, Epoch)>)> {
         let (from, to) = (u128::from(range.start().get()), range.end());
-        let first = self.pieces.range(..=range.start().get()).next_back().map_or(range.start().get(), |(start, _)| *start);
+        let first =
+            self.pieces.range(..=range.start().get()).next_back().map_or(range.start().get(), |(start, _)| *start);
         let last = u64::try_from(to - 1).expect("a range ends at most at 2^64");
         let touched: Vec<u64> = self.pieces.range(first..=last).map(|(start, _)| *start).collect();
         let mut inside = Vec::new();

@@ -27,7 +27,8 @@ impl FromStr for MessageId {
 
     /// Takes the hyphenated form only, in either case: 8-4-4-4-12 hexadecimal digits.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let malformed = Error::Malformed { what: "mid", why: "expected a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057" };
+        let malformed =
+            Error::Malformed { what: "mid", why: "expected a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057" };
         if text.len() != 36 {
             return Err(malformed);
         }
@@ -49,7 +50,11 @@ impl fmt::Debug for MessageId {
 
 impl Serialize for MessageId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.as_bytes().serialize(serializer) }
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.as_bytes().serialize(serializer)
+        }
     }
 }
 

@@ -58,7 +58,12 @@ mod tests {
     /// These never change: a different key is a different home, and every stored row would be in the wrong cell.
     #[test]
     fn placement_keys_match_their_golden_vectors() {
-        let golden = [("alice", "c12c0109f733ec23"), ("bob", "96cb190b305ec13d"), ("名前", "facedb07e7eec83d"), ("", "c4064146d6f0eb60")];
+        let golden = [
+            ("alice", "c12c0109f733ec23"),
+            ("bob", "96cb190b305ec13d"),
+            ("名前", "facedb07e7eec83d"),
+            ("", "c4064146d6f0eb60"),
+        ];
         for (id, key) in golden {
             assert_eq!(PlacementKey::of_user(id).to_string(), key, "{id}");
         }

@@ -82,10 +82,11 @@ impl FromStr for HistoryEpoch {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let digits = text.strip_prefix('k').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-        digits
-            .and_then(|digits| digits.parse().ok())
+        let number = text.strip_prefix('k').and_then(|digits| digits.parse().ok());
+        // Only what a server writes is read: no sign, no leading zeros.
+        number
             .map(Self)
+            .filter(|epoch| epoch.to_string() == text)
             .ok_or(Error::Malformed { what: "ep", why: "not one that a server made" })
     }
 }
@@ -111,4 +112,17 @@ impl<'de> Deserialize<'de> for HistoryEpoch {
 pub struct Cursor {
     pub ep: HistoryEpoch,
     pub useq: Useq,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_read_only_as_a_server_writes_it() {
+        assert_eq!("k10".parse(), Ok(HistoryEpoch::new(10)));
+        for text in ["", "k", "10", "K10", "k010", "k+10", "k10 ", "k18446744073709551616"] {
+            assert!(text.parse::<HistoryEpoch>().is_err(), "{text}");
+        }
+    }
 }

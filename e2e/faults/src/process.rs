@@ -62,9 +62,11 @@ impl Pid {
         self.signal(Signal::CONT)
     }
 
-    /// Neither gone nor a zombie.
+    /// Neither gone nor a zombie. The first thread may be a zombie while others still hold the files and ports.
     pub fn is_alive(self) -> bool {
-        self.state().is_some_and(|state| !matches!(state, 'Z' | 'X'))
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{self}/task")) else { return false };
+        let stats = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+        stats.into_iter().any(|stat| state_in(&stat).is_some_and(|state| !matches!(state, 'Z' | 'X')))
     }
 
     /// Whether this is a process that was started for the data in `folder`, and not another one with the same id.
@@ -90,8 +92,13 @@ impl Pid {
     /// The letter of proc_pid_stat(5): `T` stopped, `Z` zombie.
     fn state(self) -> Option<char> {
         let stat = std::fs::read_to_string(format!("/proc/{self}/stat")).ok()?;
-        stat.rsplit_once(") ")?.1.chars().next()
+        state_in(&stat)
     }
+}
+
+/// The name before it is in brackets and may hold anything.
+fn state_in(stat: &str) -> Option<char> {
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 #[cfg(test)]

@@ -38,6 +38,12 @@ pub enum Verb {
     ConfirmFounding {
         cell: CellName,
     },
+    /// Asks the leader to let another voter lead.
+    HandOver {
+        cell: CellName,
+        leader: ReplicaName,
+        to: ReplicaName,
+    },
     /// Asks the leader.
     SetVoters {
         cell: CellName,
@@ -89,6 +95,7 @@ impl fmt::Display for Verb {
             Self::RecordFounders(record) => write!(f, "record the founders of {}", record.cell),
             Self::Found { replica, .. } => write!(f, "tell {replica} to found its cell"),
             Self::ConfirmFounding { cell } => write!(f, "remember that {cell} is founded"),
+            Self::HandOver { leader, to, .. } => write!(f, "hand over from {leader} to {to}"),
             Self::SetVoters { cell, voters, .. } => write!(f, "set the voters of {cell} to {voters}"),
             Self::Wait { object } => write!(f, "wait for {object}"),
             Self::Blocked { object, .. } => write!(f, "blocked at {object}"),

@@ -1,5 +1,6 @@
 //! How a cluster is, as conditions that people and tools read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use cell_types::{CellName, Directory, PlacementKey, ReplicaName};
@@ -65,6 +66,10 @@ fn ready(cells: &[Cell<'_>]) -> Condition {
         if !status.serving {
             return condition(false, "NotServing", format!("{leader} leads {} and does not serve yet", cell.name));
         }
+        if !has_quorum(cell, &status.voters) {
+            let message = format!("{leader} leads {} without a majority of its voters", cell.name);
+            return condition(false, "NoQuorum", message);
+        }
         for (range, epoch) in &status.ranges {
             directory.merge(&cell_types::Claim { range: *range, cell: cell.name.clone(), epoch: *epoch });
         }
@@ -73,6 +78,11 @@ fn ready(cells: &[Cell<'_>]) -> Condition {
         Some(key) => condition(false, "NoOwner", format!("no cell owns the range from {key}")),
         None => condition(true, "Serving", "every cell has a leader and every range an owner".to_owned()),
     }
+}
+
+/// A majority of the voters answers: a leader without them goes on calling itself one, and can do nothing.
+fn has_quorum(cell: &Cell<'_>, voters: &BTreeSet<ReplicaName>) -> bool {
+    2 * voters.iter().filter(|replica| runs(cell, replica)).count() > voters.len()
 }
 
 /// The first key that nobody owns.
@@ -111,10 +121,11 @@ fn degraded(cells: &[Cell<'_>], actions: &[Action]) -> Condition {
 }
 
 fn unwell(cell: &Cell<'_>) -> Vec<ReplicaName> {
-    let runs = |replica: &ReplicaName| {
-        cell.status(replica).is_some_and(|status| status.lifecycle == cell_types::Lifecycle::Running)
-    };
-    cell.slots_of(cell.desired.replicas).into_iter().filter(|replica| !runs(replica)).collect()
+    cell.slots_of(cell.desired.replicas).into_iter().filter(|replica| !runs(cell, replica)).collect()
+}
+
+fn runs(cell: &Cell<'_>, replica: &ReplicaName) -> bool {
+    cell.status(replica).is_some_and(|status| status.lifecycle == cell_types::Lifecycle::Running)
 }
 
 fn blocked(actions: &[Action]) -> Condition {

@@ -1,4 +1,9 @@
-//! How many voters a founded cell has: changed one step at a time, and only from a settled state.
+//! Who votes in a founded cell: the slots below the wanted number, reached one step at a time, and only from a settled state.
+//!
+//! A cell is told how many voters it is to have, and chooses them itself: when there are too many, silent ones leave first,
+//! then the last slots, never its leader. So the leader's place is seen to here, before there are too many.
+
+use std::collections::BTreeSet;
 
 use cell_types::{Lifecycle, ReplicaCount, ReplicaName};
 
@@ -13,33 +18,65 @@ pub(crate) fn change(cell: &Cell<'_>) -> Vec<Action> {
     if let Some(lost) = quorum_lost(cell) {
         return vec![lost];
     }
-    let wait = |why| vec![Action { verb: Verb::Wait { object: cell.name.to_string() }, why }];
+    let wait = |why| Some(Action { verb: Verb::Wait { object: cell.name.to_string() }, why });
     let Some((leader, status)) = cell.leader() else {
-        return wait(format!("{} has no leader", cell.name));
+        return Vec::from_iter(wait(format!("{} has no leader", cell.name)));
     };
     let Some(wanted) = status.voters_wanted else {
-        return wait(format!("{leader} leads and does not know yet how many voters {} has", cell.name));
+        return Vec::from_iter(wait(format!("{leader} leads and does not know yet how many voters {} has", cell.name)));
     };
-    let settled = cell.slots_of(wanted);
-    if status.voters != settled {
-        return wait(format!(
-            "the voters of {} are {}, and become {}",
-            cell.name,
-            list(&status.voters),
-            list(&settled)
-        ));
+    let (target, voters) = (cell.slots_of(cell.desired.replicas), &status.voters);
+    let few = u32::try_from(voters.len()).is_ok_and(|count| count < wanted.get());
+    let many = u32::try_from(voters.len()).is_ok_and(|count| count > wanted.get());
+    let action = if *voters == target && wanted == cell.desired.replicas {
+        if status.serving { None } else { wait(format!("{leader} leads and does not serve yet")) }
+    } else if many || (few && !voters.is_superset(&target)) {
+        wait(format!("{} has {} of {wanted} voters: {}", cell.name, voters.len(), list(voters)))
+    } else if !voters.is_superset(&target) {
+        make_room(cell, leader, wanted)
+    } else {
+        let step = next_step(wanted, cell.desired.replicas);
+        shrink(cell, leader, &target, step)
+    };
+    Vec::from_iter(action)
+}
+
+/// There are as many voters as wanted, and not all the right ones: more are wanted for now, or for good.
+fn make_room(cell: &Cell<'_>, leader: &ReplicaName, wanted: ReplicaCount) -> Option<Action> {
+    let why = format!("{} has {wanted} voters and is to have the first {} slots", cell.name, cell.desired.replicas);
+    match next_step(wanted, ReplicaCount::Five) {
+        Some(more) => Some(set_voters(cell, leader, more, why)),
+        None => Some(Action { verb: Verb::Wait { object: cell.name.to_string() }, why }),
     }
-    let Some(voters) = next_step(wanted, cell.desired.replicas) else {
-        return if status.serving { Vec::new() } else { wait(format!("{leader} leads and does not serve yet")) };
-    };
-    let stays = cell.slots_of(wanted.min(voters));
+}
+
+/// All that are to stay vote. They must be well, and one of them must lead, before the others leave.
+fn shrink(
+    cell: &Cell<'_>,
+    leader: &ReplicaName,
+    target: &BTreeSet<ReplicaName>,
+    step: Option<ReplicaCount>,
+) -> Option<Action> {
     let runs =
-        |replica: &&ReplicaName| cell.status(replica).is_some_and(|status| status.lifecycle == Lifecycle::Running);
-    if let Some(replica) = stays.iter().find(|replica| !runs(replica)) {
-        return wait(format!("{replica} must be well before the number of voters changes"));
+        |replica: &ReplicaName| cell.status(replica).is_some_and(|status| status.lifecycle == Lifecycle::Running);
+    let stays = step.map_or_else(BTreeSet::new, |step| cell.slots_of(step));
+    let (name, replicas) = (cell.name.clone(), cell.desired.replicas);
+    let votes = |replica: &&ReplicaName| cell.leader().is_some_and(|(_, status)| status.voters.contains(*replica));
+    if let Some(replica) = target.iter().chain(stays.iter().filter(votes)).find(|replica| !runs(replica)) {
+        let why = format!("{replica} must be well before others leave {name}");
+        return Some(Action { verb: Verb::Wait { object: replica.to_string() }, why });
     }
-    let why = format!("{} has {wanted} voters and is to have {}", cell.name, cell.desired.replicas);
-    vec![Action { verb: Verb::SetVoters { cell: cell.name.clone(), leader: leader.clone(), voters }, why }]
+    if let (false, Some(to)) = (target.contains(leader), target.first()) {
+        let why = format!("{leader} leads and is to leave {name}, which is to have {replicas} replicas");
+        let verb = Verb::HandOver { cell: name, leader: leader.clone(), to: to.clone() };
+        return Some(Action { verb, why });
+    }
+    let why = format!("more replicas vote in {name} than the {replicas} it is to have");
+    step.map(|step| set_voters(cell, leader, step, why))
+}
+
+fn set_voters(cell: &Cell<'_>, leader: &ReplicaName, voters: ReplicaCount, why: String) -> Action {
+    Action { verb: Verb::SetVoters { cell: cell.name.clone(), leader: leader.clone(), voters }, why }
 }
 
 /// None if nothing is to change. Never from 5 to 1 at once: in between the cell must be well with 3.

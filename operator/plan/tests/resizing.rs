@@ -11,25 +11,37 @@ use operator_plan::{ObservedCell, Process, Slot, Verb};
 use proptest::prelude::*;
 use support::{Seen, count, record, replica};
 
-/// A cell that changes its voters as it is asked to, one at a time.
+/// A cell that changes its voters as it is asked to.
 struct CellModel {
     founders: u32,
+    /// How many replicas it is to have.
+    to: u32,
     /// Running processes, by slot; a slot that is listed has a volume.
     slots: BTreeMap<ReplicaName, bool>,
     voters: BTreeSet<ReplicaName>,
     wanted: ReplicaCount,
+    /// Leadership was handed over to this one.
+    led_by: Option<ReplicaName>,
 }
 
 impl CellModel {
     fn founded(replicas: u32) -> Self {
         let slots: BTreeMap<_, _> = (0..replicas).map(|ordinal| (replica(ordinal), true)).collect();
-        Self { founders: replicas, voters: slots.keys().cloned().collect(), slots, wanted: count(replicas) }
+        Self {
+            founders: replicas,
+            to: replicas,
+            voters: slots.keys().cloned().collect(),
+            slots,
+            wanted: count(replicas),
+            led_by: None,
+        }
     }
 
+    /// None without a quorum. If the leader was not told to hand over, the last slot leads, which is the hardest case.
     fn leader(&self) -> Option<&ReplicaName> {
         let live: Vec<_> = self.voters.iter().filter(|name| self.slots.get(*name) == Some(&true)).collect();
-        // The one that is to leave first leads, which is the hardest case.
-        (live.len() > self.voters.len() / 2).then(|| *live.last().unwrap())
+        let handed_over = live.iter().copied().find(|name| self.led_by.as_ref() == Some(name));
+        (live.len() > self.voters.len() / 2).then(|| handed_over.unwrap_or_else(|| live.last().unwrap()))
     }
 
     fn seen(&self) -> Seen {
@@ -53,18 +65,21 @@ impl CellModel {
         Seen(cell)
     }
 
-    /// One change of membership, if there is a quorum: the highest that is too many leaves, else one that misses joins.
+    /// One change of membership, if there is a quorum. Too many: those that are down go first, then the last slots, never the
+    /// leader. Too few: whoever runs joins, the last slot first, which is the hardest case.
     fn settle(&mut self) {
-        if self.leader().is_none() {
-            return;
-        }
-        let wanted: BTreeSet<_> = (0..self.wanted.get()).map(replica).collect();
-        if let Some(leaver) = self.voters.iter().rfind(|name| !wanted.contains(*name)).cloned() {
-            self.voters.remove(&leaver);
-        } else if let Some(joiner) =
-            wanted.iter().find(|n| !self.voters.contains(*n) && self.slots.get(*n) == Some(&true))
-        {
-            self.voters.insert(joiner.clone());
+        let Some(leader) = self.leader().cloned() else { return };
+        let wanted = usize::try_from(self.wanted.get()).unwrap();
+        let runs = |slots: &BTreeMap<ReplicaName, bool>, name: &ReplicaName| slots.get(name) == Some(&true);
+        if self.voters.len() > wanted {
+            let mut others: Vec<_> = self.voters.iter().filter(|name| **name != leader).cloned().collect();
+            others.sort_by_key(|name| (runs(&self.slots, name), std::cmp::Reverse(name.clone())));
+            for gone in others.into_iter().take(self.voters.len() - wanted) {
+                self.voters.remove(&gone);
+            }
+        } else if self.voters.len() < wanted {
+            let joins = self.slots.keys().rfind(|name| !self.voters.contains(*name) && runs(&self.slots, name));
+            self.voters.extend(joins.cloned());
         }
     }
 
@@ -86,7 +101,11 @@ impl CellModel {
                 self.slots.remove(&replica);
             }
             // A replica that does not lead any more refuses.
-            Verb::SetVoters { leader, .. } if Some(&leader) != self.leader() => {}
+            Verb::SetVoters { leader, .. } | Verb::HandOver { leader, .. } if Some(&leader) != self.leader() => {}
+            Verb::HandOver { to, .. } => {
+                assert!(self.voters.contains(&to), "{to} has no vote");
+                self.led_by = Some(to);
+            }
             Verb::SetVoters { voters, .. } => {
                 assert_eq!(voters.get().abs_diff(self.wanted.get()), 2, "more than one step");
                 self.wanted = voters;
@@ -100,6 +119,7 @@ impl CellModel {
 /// At each round one action is performed; a process may end before it.
 fn resize(from: u32, to: u32, ends: &[Option<u32>]) {
     let mut cell = CellModel::founded(from);
+    cell.to = to;
     for round in 0..60 {
         let ends_now = ends.get(round).copied().flatten();
         if let Some(running) = ends_now.and_then(|ordinal| cell.slots.get_mut(&replica(ordinal))) {

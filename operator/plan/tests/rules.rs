@@ -297,6 +297,8 @@ fn ready_means_a_leader_that_serves_and_an_owner_of_every_key() {
     let ready = |seen: &Seen| assess(&desired(3), &seen.observed()).is_ready();
     assert!(ready(&Seen::serving(3)));
     assert!(ready(&Seen::serving(3).silent(1)), "one of three may be down");
+    assert!(!ready(&Seen::serving(3).silent(1).silent(2)), "a leader alone can do nothing");
+    assert!(!ready(&Seen::serving(3).silent(1).wiped(2, Empty)), "a wiped voter confirms nothing");
     let mut no_range = Seen::serving(3);
     no_range.status(0).ranges.clear();
     assert!(!ready(&no_range));

@@ -9,7 +9,9 @@ use cell_types::ConversationId;
 use super::limits::{ANSWER_MS, HOME_RETRY_MS, INFLIGHT_RETRY_MS, PAGE_BACKLOG_MAX, UNAVAILABLE_RETRY_MS};
 use super::{Session, Turn};
 use crate::counters::CommandKind;
-use crate::home::{HomeCommand, HomeError, HomePage, HomeTarget, RequestId, ToHome, TraceId, parse_conversations_cursor};
+use crate::home::{
+    HomeCommand, HomeError, HomePage, HomeTarget, RequestId, ToHome, TraceId, parse_conversations_cursor,
+};
 
 impl Session {
     pub(super) fn command(&mut self, turn: &mut Turn<'_>, id: u32, command: Command) {

@@ -89,11 +89,8 @@ impl PendingCommands {
                 State::Waiting => true,
                 State::Refused { again_at_ms } => again_at_ms <= now_ms,
             };
-            let is_free = if pending.is_page() {
-                pages_left > 0
-            } else {
-                !is_overtaking && !blocked.contains(&pending.key)
-            };
+            let is_free =
+                if pending.is_page() { pages_left > 0 } else { !is_overtaking && !blocked.contains(&pending.key) };
             match (is_due, is_free) {
                 (true, true) => {
                     pages_left -= usize::from(pending.is_page());

@@ -61,6 +61,8 @@ impl JwtRules {
     pub(super) fn verify(&self, token: &str, now: Timestamp, grace: Duration) -> Verdict {
         // Checks the signature first, so that a forged token is never called expired.
         let claims = match jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation) {
+            // What the issuer calls critical must be understood, and nothing of that kind is (RFC 7515, 4.1.11).
+            Ok(token) if token.header.crit.is_some() => return Verdict::Refused("critical header not understood"),
             Ok(token) => token.claims,
             Err(error) => return Verdict::Refused(reason(error.kind())),
         };
@@ -205,6 +207,13 @@ mod tests {
                 assert!(is_refused(&rules().verify(&token, at(1), GRACE)), "{token}");
             }
         }
+    }
+
+    #[test]
+    fn a_header_that_calls_something_critical_is_refused() {
+        let header = Header { crit: Some(vec!["b64".into()]), ..Header::new(Algorithm::HS256) };
+        let token = jsonwebtoken::encode(&header, &alice(), &EncodingKey::from_secret(SECRET)).unwrap();
+        assert!(is_refused(&rules().verify(&token, at(1), GRACE)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What this replica answers to its peers' questions, in whatever state it is.
 
 use cell_core::record::RegisterVolume;
+use cell_core::view::Registered;
 use cell_core::{Command, Rejection, Reply};
 use cell_types::{NodeId, ReplicaName, VolumeId};
 
@@ -9,6 +10,7 @@ use crate::machine::{Snapshot, snapshot_meta};
 use crate::network::{BootAnswer, Handler, JoinAnswer, Refusal, Request, Response};
 use crate::replica::{Inner, Unavailable};
 use crate::types::{TypeConfig, Vote};
+use crate::volume::KnownBoot;
 
 type Raft = openraft::Raft<TypeConfig, crate::machine::Machine>;
 
@@ -25,7 +27,9 @@ impl Handler for Inner {
     async fn answer(&self, from: &ReplicaName, to: u64, request: Request) -> Response {
         let answered = match request {
             Request::Join { replica, volume } => Ok(Response::Join(join(self, from, replica, volume).await)),
-            Request::CheckBoot { node, boot, start } => check_boot(self, node, boot, start).await,
+            Request::CheckBoot { node, volume, boot, start } => {
+                check_boot(self, node, KnownBoot { volume, boot, start }).await
+            }
             Request::Tick(tick) => ticks::answer(self, tick).await,
             request => to_raft(self, to, request).await,
         };
@@ -63,7 +67,7 @@ async fn install(running: &Running, vote: Vote, snapshot: u64) -> Result<Respons
 }
 
 /// Only a replica with a node id has a memory that counts.
-async fn check_boot(inner: &Inner, node: NodeId, boot: cell_types::BootCount, start: u64) -> Result<Response, Refusal> {
+async fn check_boot(inner: &Inner, node: NodeId, said: KnownBoot) -> Result<Response, Refusal> {
     let base = inner.base().ok_or(Refusal::NotRunning)?;
     if !has_node(&base).map_err(failed)? {
         return Err(Refusal::NotRunning);
@@ -73,10 +77,22 @@ async fn check_boot(inner: &Inner, node: NodeId, boot: cell_types::BootCount, st
     let reported = inner.running().and_then(|running| {
         running.machine.read(|state| state.registry().iter().find(|known| known.node == node).map(|known| known.boot))
     });
-    if reported.is_some_and(|reported| reported >= boot) {
+    let committed = volume_of(inner, &base, node).map_err(failed)?;
+    if reported.is_some_and(|reported| reported >= said.boot) && committed == Some(said.volume) {
         return Ok(Response::Boot(BootAnswer::RolledBack));
     }
-    boot::check(base.store.clone(), node, boot, start).await.map(Response::Boot).map_err(failed)
+    boot::check(base.store.clone(), node, committed, said).await.map(Response::Boot).map_err(failed)
+}
+
+/// The volume that the cell has committed for a node, as far as this replica knows. It never changes, so an old
+/// checkpoint and the founding are as good as the newest state.
+pub(super) fn volume_of(inner: &Inner, base: &Base, node: NodeId) -> std::io::Result<Option<VolumeId>> {
+    let find = |registry: &[Registered]| registry.iter().find(|known| known.node == node).map(|known| known.volume);
+    let applied = inner.running().and_then(|running| running.machine.read(|state| find(state.registry())));
+    Ok(match applied.or_else(|| find(&base.registry)) {
+        Some(volume) => Some(volume),
+        None => base.store.founding()?.and_then(|record| record.volume_of(node)),
+    })
 }
 
 fn has_node(base: &Base) -> std::io::Result<bool> {

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use cell_core::view::Registered;
 use cell_types::{BootCount, NodeId, ReplicaName};
 use tokio::sync::{mpsc, watch};
 
@@ -45,6 +46,8 @@ pub(crate) struct Base {
     boot: AtomicU64,
     /// Random: tells this start from another one of the same count.
     pub(crate) start: u64,
+    /// The cell's nodes as of the last checkpoint.
+    registry: Vec<Registered>,
 }
 
 impl Base {
@@ -144,7 +147,8 @@ async fn open(inner: &Inner) -> Result<(Arc<Base>, cell_core::State), volume::Er
     run_blocking(move || {
         let Opened { store, state } = volume::open(&*volume, &*entropy, &options)?;
         let boot = AtomicU64::new(store.count_boot()?.get());
-        Ok((Arc::new(Base { store: Arc::new(store), boot, start: entropy.u64() }), state))
+        let registry = state.registry().to_vec();
+        Ok((Arc::new(Base { store: Arc::new(store), boot, start: entropy.u64(), registry }), state))
     })
     .await
 }
@@ -189,6 +193,9 @@ async fn get_node(
             Confirmation::Confirmed => Ok(node),
             Confirmation::RolledBack => {
                 Err(End::SetAside(format!("a peer knows a later start of node {node}: the volume was rolled back")))
+            }
+            Confirmation::Stranger => {
+                Err(End::SetAside(format!("a peer knows another volume as node {node}: this one is of a foreign cell")))
             }
         };
     }

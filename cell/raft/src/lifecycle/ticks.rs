@@ -9,11 +9,12 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::peers::VERSION;
-use super::{Base, Running, boot};
+use super::{Base, Running, answer, boot};
 use crate::fault::Fault;
 use crate::network::{ASK_TIMEOUT, Refusal, Request, Response, Tick};
 use crate::replica::Inner;
 use crate::runtime::run_blocking;
+use crate::volume::KnownBoot;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -50,7 +51,14 @@ pub(super) async fn run(inner: Arc<Inner>, base: Arc<Base>, running: Arc<Running
 }
 
 fn own(inner: &Inner, base: &Base, node: Option<NodeId>) -> Tick {
-    Tick { node, boot: base.boot(), start: base.start, clock: inner.seams.clock.now(), version: VERSION }
+    Tick {
+        node,
+        volume: base.store.identity.volume,
+        boot: base.boot(),
+        start: base.start,
+        clock: inner.seams.clock.now(),
+        version: VERSION,
+    }
 }
 
 pub(super) async fn answer(inner: &Inner, tick: Tick) -> Result<Response, Refusal> {
@@ -61,9 +69,10 @@ pub(super) async fn answer(inner: &Inner, tick: Tick) -> Result<Response, Refusa
         running.heard.note(&tick);
         you_are_retired = is_retired(running, node);
         // Peers remember the count durably; a tick that is behind says nothing new.
-        boot::check(base.store.clone(), node, tick.boot, tick.start)
-            .await
-            .map_err(|error| Refusal::Failed(error.to_string()))?;
+        let said = KnownBoot { volume: tick.volume, boot: tick.boot, start: tick.start };
+        let failed = |error: std::io::Error| Refusal::Failed(error.to_string());
+        let committed = answer::volume_of(inner, &base, node).map_err(failed)?;
+        boot::check(base.store.clone(), node, committed, said).await.map_err(failed)?;
     }
     let node = running.map(|running| running.node);
     Ok(Response::Tick { tick: own(inner, &base, node), you_are_retired })

@@ -28,9 +28,10 @@ pub(crate) enum Request {
         replica: ReplicaName,
         volume: VolumeId,
     },
-    /// Has anybody seen a later start of this node's volume?
+    /// Has anybody seen a later start of this node's volume, or another volume of this node?
     CheckBoot {
         node: NodeId,
+        volume: VolumeId,
         boot: BootCount,
         start: u64,
     },
@@ -43,6 +44,7 @@ pub(crate) enum Request {
 pub(crate) struct Tick {
     /// None while it is joining.
     pub(crate) node: Option<NodeId>,
+    pub(crate) volume: VolumeId,
     pub(crate) boot: BootCount,
     pub(crate) start: u64,
     pub(crate) clock: Timestamp,
@@ -87,6 +89,8 @@ pub(crate) enum BootAnswer {
     Confirmed,
     /// A later start of the same node is known: the volume was rolled back.
     RolledBack,
+    /// The node id belongs to another volume: this one is of another cell, which only has the same name.
+    Stranger,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

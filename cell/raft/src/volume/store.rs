@@ -31,9 +31,10 @@ pub(crate) struct Identity {
     pub(crate) replica: ReplicaName,
 }
 
-/// The highest boot count heard of a node, and which start said it: the same start may ask again.
+/// A node's volume, the highest boot count heard of it, and which start said it: the same start may ask again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownBoot {
+    pub(crate) volume: VolumeId,
     pub(crate) boot: BootCount,
     pub(crate) start: u64,
 }

@@ -1,5 +1,6 @@
 //! Disks that fail, files that are damaged, volumes that are not what they seem.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{World, message, run};
@@ -160,6 +161,53 @@ fn the_volume_of_a_foreign_cluster_is_set_aside() {
         );
         world.until(2, "it is a voter again", |status| status.is_ready()).await;
     });
+}
+
+#[test]
+fn the_volume_of_a_foreign_cell_of_the_same_name_is_set_aside() {
+    run(|| async {
+        let foreign = copy_of_a_foreign_volume().await;
+        let mut world = World::founded(3).await;
+        world.send().await;
+        world.kill(1);
+        world.slots[1].volume.put_back(foreign);
+        world.start(1).await;
+        world.until(1, "it says so", |status| status.messages.iter().any(|m| m.contains("foreign cell"))).await;
+        let status = world.until(1, "it is a voter again", |status| status.is_ready()).await;
+        assert_eq!(status.node.unwrap().get(), 4);
+        world.agree().await;
+    });
+}
+
+#[test]
+fn the_volume_of_a_foreign_cell_is_set_aside_also_when_all_start_at_the_same_time() {
+    run(|| async {
+        let foreign = copy_of_a_foreign_volume().await;
+        let mut world = World::founded(3).await;
+        world.send().await;
+        (0..3).for_each(|n| world.kill(n));
+        world.slots[1].volume.put_back(foreign);
+        for n in [1, 0, 2] {
+            world.start(n).await;
+        }
+        world.until(1, "it says so", |status| status.messages.iter().any(|m| m.contains("foreign cell"))).await;
+        let status = world.until(1, "it is a voter again", |status| status.is_ready()).await;
+        assert_eq!(status.node.unwrap().get(), 4);
+        world.agree().await;
+    });
+}
+
+/// Of the same slot, in a cell with the same names, that lived longer and elected more often.
+async fn copy_of_a_foreign_volume() -> BTreeMap<String, Vec<u8>> {
+    let mut other = World::founded(3).await;
+    for _ in 0..5 {
+        other.send().await;
+        other.kill(1);
+        other.start(1).await;
+        other.until(1, "it is back", |status| status.is_ready()).await;
+    }
+    (0..3).for_each(|n| other.kill(n));
+    other.slots[1].volume.copy()
 }
 
 #[test]

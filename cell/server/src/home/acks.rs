@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cell_core::record::DeviceAck;
-use cell_types::{DeviceId, UserId, Useq};
+use cell_types::{DeviceId, Useq, UserId};
 
 /// How often acks are written: `dlvd` is to come within 2 s, and one entry carries thousands.
 pub(super) const FLUSH_INTERVAL: Duration = Duration::from_millis(250);

@@ -103,7 +103,11 @@ impl Home {
 
 /// What follows from what the state says of the cursor.
 enum Plan {
-    Open { opened: Opened, sent: Useq, acked: Useq },
+    Open {
+        opened: Opened,
+        sent: Useq,
+        acked: Useq,
+    },
     /// A connection that goes on has a place that the mailbox does not have any more: the client must start over.
     Lost,
 }
@@ -161,7 +165,8 @@ mod tests {
     #[test]
     fn a_resume_goes_on_after_its_cursor_and_acks_it() {
         let from = OpenFrom::Cursor(Cursor { ep: EP, useq: Useq::new(5) });
-        let Plan::Open { opened, sent, acked } = plan(&open(from), Opening::Resumed { ep: EP, head: Useq::new(9) }) else {
+        let Plan::Open { opened, sent, acked } = plan(&open(from), Opening::Resumed { ep: EP, head: Useq::new(9) })
+        else {
             panic!("lost")
         };
         assert_eq!((opened.fresh, sent, acked), (None, Useq::new(5), Useq::new(5)));
@@ -169,7 +174,9 @@ mod tests {
 
     #[test]
     fn a_snapshot_counts_as_acked_up_to_its_place() {
-        let Plan::Open { opened, sent, acked } = plan(&open(OpenFrom::Nothing), fresh(Why::New)) else { panic!("lost") };
+        let Plan::Open { opened, sent, acked } = plan(&open(OpenFrom::Nothing), fresh(Why::New)) else {
+            panic!("lost")
+        };
         assert_eq!((opened.fresh.unwrap().0, sent, acked), (WhyFresh::New, Useq::new(9), Useq::new(9)));
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use cell_protocol::limits::{WINDOW_BYTES_MAX, WINDOW_EVENTS_MAX};
-use cell_types::{DeviceId, Timestamp, UserId, UserKey, Useq};
+use cell_types::{DeviceId, Timestamp, Useq, UserId, UserKey};
 
 use super::outlet::Outlet;
 

@@ -13,7 +13,8 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
 /// Upper bounds in seconds: from a fast fsync to a failover.
-const LATENCY_BUCKETS: [f64; 14] = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+const LATENCY_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
 /// What this process counts as it goes.
 #[derive(Debug)]

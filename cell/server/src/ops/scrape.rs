@@ -58,9 +58,21 @@ impl Collector for Live {
         write.gauge("home_acks_waiting", "Devices whose acks wait to be written", home.acks_waiting as u64)?;
         write.replica(&self.replica.status().borrow())?;
         if let Some(stats) = self.replica.read(|state| state.stats()) {
-            write.gauge("state_rows_changed", "Rows in memory that no checkpoint has written", stats.rows_changed as u64)?;
-            write.gauge("state_rows_cached", "Rows in memory that a checkpoint has written", stats.rows_clean as u64)?;
-            write.gauge("state_command_bytes_changed", "Bytes of commands behind the changed rows", stats.bytes_changed)?;
+            write.gauge(
+                "state_rows_changed",
+                "Rows in memory that no checkpoint has written",
+                stats.rows_changed as u64,
+            )?;
+            write.gauge(
+                "state_rows_cached",
+                "Rows in memory that a checkpoint has written",
+                stats.rows_clean as u64,
+            )?;
+            write.gauge(
+                "state_command_bytes_changed",
+                "Bytes of commands behind the changed rows",
+                stats.bytes_changed,
+            )?;
             write.gauge("state_command_bytes_cached", "Bytes of commands behind the cached rows", stats.bytes_clean)?;
         }
         Ok(())
@@ -124,7 +136,8 @@ impl Write<'_> {
         self.counter("frames_out", "JSON objects to clients", counts.frames_out)?;
         self.counter("client_bytes_in", "Bytes from clients", counts.bytes_in)?;
         self.counter("client_bytes_out", "Bytes to clients", counts.bytes_out)?;
-        let commands = counts.commands.iter().map(|(kind, outcome, count)| ([("command", *kind), ("outcome", *outcome)], *count));
+        let commands =
+            counts.commands.iter().map(|(kind, outcome, count)| ([("command", *kind), ("outcome", *outcome)], *count));
         self.counters("commands", "Commands by kind and outcome", commands)?;
         let sheds = counts.refusals.iter().map(|(reason, count)| ([("reason", *reason)], *count));
         self.counters("connections_shed", "Connections turned away before a session, by reason", sheds)?;
@@ -142,7 +155,8 @@ impl Write<'_> {
         self.gauge("raft_applied_index", "Last entry applied", status.applied)?;
         self.gauge("raft_durable_index", "Last entry in a durable checkpoint", status.durable)?;
         self.gauge("raft_log_bytes", "Bytes of log entries that are kept", status.log_bytes)?;
-        let lags = status.members.iter().filter_map(|member| Some(([("replica", member.replica.to_string())], member.lag?)));
+        let lags =
+            status.members.iter().filter_map(|member| Some(([("replica", member.replica.to_string())], member.lag?)));
         self.gauges("raft_follower_lag_entries", "At the leader: entries a member has not confirmed", lags)
     }
 }

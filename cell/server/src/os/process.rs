@@ -26,8 +26,9 @@ pub fn raise_open_files() -> io::Result<u64> {
 
 /// Reads a secret that another process wrote; white space around it does not count.
 pub fn read_secret(path: &Path) -> io::Result<String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("failed to read the secret {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        io::Error::new(error.kind(), format!("failed to read the secret {}: {error}", path.display()))
+    })?;
     let text = text.trim();
     if text.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the secret {} is empty", path.display())));

@@ -78,7 +78,12 @@ struct Greeting {
 
 impl Belonging {
     /// Introduces this process on a connection that it dialled.
-    pub async fn introduce(&self, connection: &mut Connection, to: &ReplicaName, purpose: Purpose) -> Result<(), Error> {
+    pub async fn introduce(
+        &self,
+        connection: &mut Connection,
+        to: &ReplicaName,
+        purpose: Purpose,
+    ) -> Result<(), Error> {
         let greeting = Greeting {
             version: PEER_VERSION,
             token: self.token.clone(),
@@ -210,6 +215,9 @@ mod tests {
     async fn a_silent_peer_is_given_up() {
         let (mut here, _there) = pair();
         let called = "c0-1".parse().unwrap();
-        assert!(matches!(belonging("c0-0").introduce(&mut here, &called, Purpose::Sessions).await, Err(Error::TimedOut)));
+        assert!(matches!(
+            belonging("c0-0").introduce(&mut here, &called, Purpose::Sessions).await,
+            Err(Error::TimedOut)
+        ));
     }
 }

@@ -52,8 +52,13 @@ impl Arrivals {
 enum Link {
     /// Sessions ask again when there is a link.
     None,
-    Local { link: LinkId, outlet: Arc<dyn Outlet> },
-    Remote { queue: Arc<Queue<ToHome>> },
+    Local {
+        link: LinkId,
+        outlet: Arc<dyn Outlet>,
+    },
+    Remote {
+        queue: Arc<Queue<ToHome>>,
+    },
 }
 
 /// Ends with its link: a gateway whose sessions were reset must not hear of a former link.

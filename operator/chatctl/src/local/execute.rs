@@ -2,7 +2,7 @@
 
 use std::io;
 
-use cell_admin::{Found, OwnedRange, SetVoters};
+use cell_admin::{Found, HandOver, OwnedRange, SetVoters};
 use cell_types::ReplicaName;
 use operator_plan::{Action, Desired, FoundingRecord, Verb};
 
@@ -49,14 +49,26 @@ impl Executor {
             Verb::StopReplica { replica } => self.stop(replica).await,
             Verb::SetVolumeAside { replica } => self.set_volume_aside(replica).await.map(Some),
             Verb::RecordFounders(record) => Ok(self.record_founders(record)?),
-            Verb::Found { replica, record } => self.found(replica, record).await.map(|()| None),
+            Verb::Found { .. } => self.tell_founder(action).await.map(|()| None),
             Verb::ConfirmFounding { cell } => Ok(founding::confirm(&self.dir, cell).map(|()| None)?),
+            Verb::HandOver { leader, to, .. } => {
+                let asked = self.client(leader)?.hand_over(&HandOver { to: Some(to.clone()) }).await;
+                asked.map(|()| None).map_err(|source| Error::Admin { replica: leader.clone(), source })
+            }
             Verb::SetVoters { leader, voters, .. } => {
                 let set = SetVoters { voters: *voters };
                 let asked = self.client(leader)?.set_voters(set).await;
                 asked.map(|()| None).map_err(|source| Error::Admin { replica: leader.clone(), source })
             }
             Verb::Wait { .. } | Verb::Blocked { .. } => Ok(None),
+        }
+    }
+
+    /// For [`Verb::Found`]; needs no exclusive access, so that all founders can be told at the same time.
+    pub(crate) async fn tell_founder(&self, action: &Action) -> Result<(), Error> {
+        match &action.verb {
+            Verb::Found { replica, record } => self.found(replica, record).await,
+            _ => Ok(()),
         }
     }
 

@@ -5,9 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use cell_types::ReplicaName;
-use operator_plan::{Process, assess, plan};
+use futures_util::future::join_all;
+use operator_plan::{Action, Process, Verb, assess, plan};
 
-use super::execute::Executor;
+use super::execute::{self, Executor};
 use super::logs::{self, Shown};
 use super::report::Report;
 use super::run_file::RunFile;
@@ -64,18 +65,25 @@ impl Reconciler {
         let observed = observe::observe(dir, desired, &processes, &statuses)?;
         let (actions, health) = (plan(desired, &observed), assess(desired, &observed));
         let became_ready = report.health(&health, &actions);
-        for action in &actions {
-            report.action(action);
-            match self.executor.perform(action).await {
-                Ok(None) => {}
-                Ok(Some(line)) => report.line(&line),
-                // The next look tells whether it is still to be done.
-                Err(error) => report.line_once(&format!("failed to {}: {error}", action.verb)),
-            }
-        }
+        self.perform(&actions, report).await;
         self.write_run_file()?;
         self.look_after_logs()?;
         Ok(Step { next_in: if actions.is_empty() { PACE_CALM } else { PACE_BUSY }, became_ready })
+    }
+
+    async fn perform<W: io::Write>(&mut self, actions: &[Action], report: &mut Report<W>) {
+        // Founders wait for each other; all others of a plan are quick, or best done one after the other.
+        let founds = actions.iter().filter(|action| matches!(action.verb, Verb::Found { .. }));
+        let executor = &self.executor;
+        let told = join_all(founds.map(|action| async move { (action, executor.tell_founder(action).await) })).await;
+        for (action, told) in told {
+            say_outcome(action, told.map(|()| None), report);
+        }
+        for action in actions.iter().filter(|action| !matches!(action.verb, Verb::Found { .. })) {
+            report.action(action);
+            let outcome = self.executor.perform(action).await;
+            say_outcome(action, outcome, report);
+        }
     }
 
     fn processes(&self) -> BTreeMap<ReplicaName, Process> {
@@ -100,5 +108,14 @@ impl Reconciler {
             }
         }
         logs::rotate(dir, cluster.replicas.keys())
+    }
+}
+
+/// What failed is tried again if the next look says that it is still to be done.
+fn say_outcome<W: io::Write>(action: &Action, outcome: Result<Option<String>, execute::Error>, report: &mut Report<W>) {
+    match outcome {
+        Ok(None) => {}
+        Ok(Some(line)) => report.line(&line),
+        Err(error) => report.line_once(&format!("failed to {}: {error}", action.verb)),
     }
 }

@@ -80,7 +80,7 @@ impl<W: Write> Report<W> {
             Verb::RecordFounders(record) => {
                 self.line(&format!("founding {} with {} replicas", record.cell, record.founders.len()));
             }
-            Verb::StopReplica { .. } | Verb::SetVolumeAside { .. } | Verb::SetVoters { .. } => {
+            Verb::StopReplica { .. } | Verb::SetVolumeAside { .. } | Verb::HandOver { .. } | Verb::SetVoters { .. } => {
                 self.line_once(&action.to_string());
             }
             Verb::Found { .. } | Verb::ConfirmFounding { .. } | Verb::Wait { .. } | Verb::Blocked { .. } => {}
