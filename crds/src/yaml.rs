@@ -1,5 +1,9 @@
 //! Reading a resource that a person wrote: one document, every field known, mistakes named with path and line.
 
+use std::borrow::Cow;
+
+use serde_saphyr::{DefaultMessageFormatter, MessageFormatter};
+
 use crate::ChatCluster;
 use crate::chat_cluster::{API_VERSION, KIND};
 
@@ -51,9 +55,27 @@ fn read<'de, T: serde::Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
     read.map_err(|error| match error.without_snippet() {
         serde_saphyr::Error::MultipleDocuments { .. } => Error::ManyDocuments,
         // `?` is a place that has no name because the text broke off.
-        error if path.trim_matches(['.', '?']).is_empty() => Error::Document { why: error.to_string() },
-        error => Error::Field { path, why: error.to_string() },
+        error if path.trim_matches(['.', '?']).is_empty() => Error::Document { why: why(&error) },
+        error => Error::Field { path: path.trim_end_matches(['.', '?']).to_owned(), why: why(&error) },
     })
+}
+
+/// With line and column.
+fn why(error: &serde_saphyr::Error) -> String {
+    error.render_with_formatter(&ForPeople)
+}
+
+/// The library's words, but for those that speak of Rust.
+struct ForPeople;
+
+impl MessageFormatter for ForPeople {
+    fn format_message<'a>(&self, error: &'a serde_saphyr::Error) -> Cow<'a, str> {
+        match error {
+            serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => format!("`{key}` is given twice").into(),
+            serde_saphyr::Error::InvalidScalar { ty: "u32", .. } => "a whole number is expected".into(),
+            _ => DefaultMessageFormatter.format_message(error),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +112,7 @@ mod tests {
             assert!(text.starts_with(path) && text.contains("line 6"), "{text}");
         }
         assert!(error_in("spec:\n  replicas: 2\n").contains("1, 3 or 5"));
+        assert!(error_in("spec:\n  cells: -1\n").starts_with("spec.cells: a whole number is expected at line 6"));
     }
 
     #[test]
@@ -116,7 +139,7 @@ mod tests {
     #[test]
     fn a_field_given_twice_is_refused() {
         let text = error_in("spec:\n  replicas: 1\n  replicas: 3\n");
-        assert!(text.contains("replicas") && text.contains("line 7"), "{text}");
+        assert!(text.starts_with("spec: `replicas` is given twice at line 7"), "{text}");
     }
 
     #[test]

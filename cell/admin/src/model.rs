@@ -106,8 +106,8 @@ pub struct HandOver {
     pub to: Option<ReplicaName>,
 }
 
-/// Sets how many voters the cell has. Slots with an ordinal at or above it leave, the highest first, one at a time (a leader
-/// among them hands over first); slots below it may join.
+/// Sets how many voters the cell has. With too many the cell chooses who leaves: silent ones first, then the last slots, never
+/// its leader; so a planner that wants the leader to leave hands over first. With too few, whoever has joined gets the vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetVoters {
     pub voters: ReplicaCount,

@@ -28,7 +28,7 @@ const ENTRY_COMMANDS_MAX: usize = 1_024;
 const ENTRY_BYTES_MAX: u64 = 256 << 10;
 
 /// Entries in flight: enough to keep disk and network busy at once, few enough that load makes larger entries.
-const ENTRIES_IN_FLIGHT_MAX: usize = 4;
+const ENTRIES_IN_FLIGHT_MAX: usize = 2;
 
 /// Commands that wait: a quarter of a second at full load. More are refused at once.
 const WAITING_MAX: usize = 32_768;

@@ -202,6 +202,12 @@ impl Replica {
         self.inner.running().map(|running| running.machine.read(read))
     }
 
+    /// As [`Self::read`], of what may turn out to be damaged: then the replica stops by itself and says so, and there
+    /// is no answer here.
+    pub fn query<T>(&self, query: impl FnOnce(&State) -> Result<T, cell_core::Error>) -> Option<T> {
+        self.inner.running().and_then(|running| running.machine.query(query))
+    }
+
     /// Hands leadership to a slot, or to the most caught-up voter, and waits until another leader is seen. Answers at
     /// once where this replica does not lead or nobody else can.
     pub async fn hand_over(&self, to: Option<ReplicaName>) -> Result<(), Unavailable> {

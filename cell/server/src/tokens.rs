@@ -20,16 +20,12 @@ pub(crate) fn follow(replica: Replica, clock: Arc<dyn Clock>, keyring: Keyring, 
     spawn(async move {
         let mut current = (Vec::new(), None);
         loop {
-            match replica.read(|state| state.signing_keys()) {
-                Some(Ok(keys)) => {
-                    let signing = signs_now(&keys, clock.now()).map(|key| key.id);
-                    if (&keys, signing) != (&current.0, current.1) {
-                        replace(&keyring, &keys, signing);
-                        current = (keys, signing);
-                    }
+            if let Some(keys) = replica.query(|state| state.signing_keys()) {
+                let signing = signs_now(&keys, clock.now()).map(|key| key.id);
+                if (&keys, signing) != (&current.0, current.1) {
+                    replace(&keyring, &keys, signing);
+                    current = (keys, signing);
                 }
-                Some(Err(error)) => tracing::error!(%error, "failed to read the signing keys"),
-                None => {}
             }
             // Out of time is as good as a change.
             if let Ok(Err(_)) = timeout(LOOK_INTERVAL, changes.changed()).await {

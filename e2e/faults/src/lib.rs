@@ -19,6 +19,7 @@ pub mod trickle;
 pub mod wait;
 
 mod logs;
+mod turn;
 mod up;
 
 pub use chat::{Chat, Verdict};

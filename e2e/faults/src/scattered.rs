@@ -10,12 +10,12 @@ use std::time::Duration;
 use anyhow::Context;
 use e2e_load::net::Target;
 use tempfile::TempDir;
-use tokio::sync::MutexGuard;
 
 use crate::chatctl::Chatctl;
-use crate::cluster::{self, LocalCluster};
+use crate::cluster::LocalCluster;
 use crate::network::{Network, Site};
 use crate::process::Pid;
+use crate::turn::Turn;
 use crate::wait::await_condition;
 use crate::{logs, metrics};
 
@@ -41,7 +41,7 @@ pub struct ScatteredCell {
     data: PathBuf,
     is_good: bool,
     folder: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl ScatteredCell {
@@ -54,7 +54,7 @@ impl ScatteredCell {
         founders.down().await?;
         founders.forget();
 
-        let turn = cluster::turn().await;
+        let turn = Turn::take_all().await;
         let network = Network::make(REPLICAS.len() as Site)?;
         let mut cell = Self { network, replicas: Vec::new(), data, is_good: false, folder, _turn: turn };
         let chatctl = Chatctl::find()?;

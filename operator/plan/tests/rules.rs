@@ -240,7 +240,21 @@ fn shrinking_from_five_to_one_goes_by_three() {
 #[test]
 fn shrinking_waits_until_those_who_stay_are_well() {
     let seen = Seen::serving(5).silent(1);
-    assert_eq!(seen.planned(3), ["wait for c0", "wait for c0-1"]);
+    assert_eq!(seen.planned(3), ["wait for c0-1", "wait for c0-1"]);
+}
+
+#[test]
+fn a_leader_that_is_to_leave_hands_over_first() {
+    assert_eq!(Seen::serving(3).led(2, 0..3, 3).planned(1), ["hand over from c0-2 to c0-0"]);
+    assert_eq!(Seen::serving(5).led(1, 0..5, 5).planned(1), ["hand over from c0-1 to c0-0"]);
+}
+
+#[test]
+fn a_slot_that_lost_its_place_to_a_later_one_gets_it_back() {
+    let displaced = Seen::serving(3).answering(1, Joining).answering(3, Running).led(0, [0, 2, 3], 3);
+    assert_eq!(displaced.planned(3), ["set the voters of c0 to 5", "wait for c0-1"]);
+    let both = Seen::serving(3).answering(3, Running).led(0, 0..4, 5);
+    assert_eq!(both.planned(3), ["set the voters of c0 to 3"]);
 }
 
 #[test]

@@ -78,6 +78,11 @@ impl Machine {
         self.shared.slot.lock().expect("the core does not panic")
     }
 
+    /// Reads what may turn out to be damaged; then this replica stops, and there is no answer here.
+    pub(crate) fn query<T>(&self, query: impl FnOnce(&State) -> Result<T, cell_core::Error>) -> Option<T> {
+        self.read(query).map_err(|error| self.broken(error)).ok()
+    }
+
     /// An error of the core means that this replica is broken; the fault says how.
     fn broken(&self, error: cell_core::Error) -> std::io::Error {
         if let cell_core::Error::Diverged { .. } = &error {
@@ -88,7 +93,7 @@ impl Machine {
             cell_core::Error::BadRecord(what) => crate::codec::corrupt(what),
             other => crate::volume::core_error(other),
         };
-        self.shared.faults.raise_io("failed to apply an entry", &error);
+        self.shared.faults.raise_io("failed to read or change the state", &error);
         error
     }
 }

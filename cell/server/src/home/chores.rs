@@ -8,6 +8,7 @@ use cell_core::record::{Acknowledge, Sweep};
 use cell_core::{Command, Reply};
 use cell_raft::Role;
 use cell_raft::runtime::spawn;
+use cell_types::PlacementKey;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::acks::FLUSH_INTERVAL;
@@ -80,18 +81,11 @@ impl Home {
                 continue;
             }
             // The keyring is led by placement key 0: only its owner keeps it.
-            let known = self.replica.read(|state| {
-                let owner = state.ranges().iter().any(|(range, _)| range.contains(cell_types::PlacementKey::CLUSTER));
-                owner.then(|| state.signing_keys())
+            let known = self.replica.query(|state| {
+                let owner = state.ranges().iter().any(|(range, _)| range.contains(PlacementKey::CLUSTER));
+                owner.then(|| state.signing_keys()).transpose()
             });
-            let known = match known {
-                Some(Some(Ok(known))) => known,
-                Some(Some(Err(error))) => {
-                    tracing::error!(%error, "failed to read the signing keys");
-                    continue;
-                }
-                Some(None) | None => continue,
-            };
+            let Some(known) = known.flatten() else { continue };
             if let Some(step) = keys.next_step(&known, self.clock.now())
                 && let Err(error) = self.replica.propose(step).await
             {

@@ -93,14 +93,7 @@ impl Home {
                 answer(Err(unavailable(&error)));
                 return;
             }
-            answer(match home.replica.read(query) {
-                Some(Ok(result)) => result,
-                Some(Err(error)) => {
-                    tracing::error!(%error, "failed to read the state");
-                    Err(elsewhere(STOPPED))
-                }
-                None => Err(elsewhere(STOPPED)),
-            });
+            answer(home.replica.query(query).unwrap_or_else(|| Err(elsewhere(STOPPED))));
         });
     }
 }

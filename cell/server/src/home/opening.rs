@@ -53,15 +53,10 @@ impl Home {
             OpenFrom::Cursor(cursor) => Some(cursor),
             OpenFrom::Sent { ep, sent, .. } => Some(Cursor { ep, useq: sent }),
         };
-        let opening = match self.replica.read(|state| state.open_session(&open.user, cursor)) {
-            Some(Ok(Ok(opening))) => opening,
-            Some(Ok(Err(rejection))) => {
+        let opening = match self.replica.query(|state| state.open_session(&open.user, cursor)) {
+            Some(Ok(opening)) => opening,
+            Some(Err(rejection)) => {
                 tracing::debug!(%rejection, "a session was not opened");
-                self.not_now(place);
-                return;
-            }
-            Some(Err(error)) => {
-                tracing::error!(%error, "failed to read a mailbox for an opening");
                 self.not_now(place);
                 return;
             }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cell_core::Effect;
+use cell_core::view::MailboxPage;
 use cell_gateway::home::{FromHome, SessionId, ToHome};
 use cell_raft::seams::Clock;
 use cell_raft::{EffectSink, Replica};
@@ -154,20 +155,16 @@ impl Home {
                 }
             };
             let (entries_max, bytes_max) = (entries_max.min(ENTRIES_PER_READ_MAX), bytes_max.min(BYTES_PER_READ_MAX));
-            let page = self.replica.read(|state| state.mailbox(&user, after, entries_max, bytes_max));
+            let page = self.replica.query(|state| state.mailbox(&user, after, entries_max, bytes_max));
             let entries = match page {
-                Some(Ok(cell_core::view::MailboxPage::Entries(entries))) => entries,
-                Some(Ok(cell_core::view::MailboxPage::Trimmed)) => {
+                Some(MailboxPage::Entries(entries)) => entries,
+                Some(MailboxPage::Trimmed) => {
                     if let Some(gone) = self.lock().table.remove(place) {
                         gone.outlet.push(FromHome::Trimmed { session: place.1 });
                     }
                     return;
                 }
-                Some(Err(error)) => {
-                    // The replica itself stops over a broken store; this session finds the next leader.
-                    tracing::error!(%error, "failed to read a mailbox");
-                    return;
-                }
+                // The replica stops: this session finds the next leader.
                 None => return,
             };
             if entries.is_empty() {

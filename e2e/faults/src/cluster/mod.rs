@@ -13,13 +13,13 @@ use std::time::Duration;
 use anyhow::Context;
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::chatctl::Chatctl;
 use crate::logs;
 use crate::process::Pid;
 use crate::status::Status;
+use crate::turn::{self, Turn};
 use crate::up::Up;
 
 /// From `up` to a leader: founding or recovery, with the checker and the compiler of the next test beside it.
@@ -30,14 +30,6 @@ pub const HEAL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Every replica ends within 10 s when asked, all at the same time.
 pub const DOWN_LIMIT: Duration = Duration::from_secs(20);
-
-/// Two clusters with their load at a time would slow each other down beyond every limit here.
-static TURN: Mutex<()> = Mutex::const_new(());
-
-/// Waits until no other test of this process has a cluster.
-pub(crate) async fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().await
-}
 
 /// How a cluster is started.
 #[derive(Debug, Clone)]
@@ -68,7 +60,7 @@ pub struct LocalCluster {
     is_good: bool,
     /// Logs, and the data where the test named no folder.
     folder: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl LocalCluster {
@@ -80,7 +72,7 @@ impl LocalCluster {
     /// Starts and waits until the cluster is whole.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let chatctl = Chatctl::find()?;
-        let turn = turn().await;
+        let turn = Turn::take().await;
         let folder = tempfile::Builder::new().prefix("chatcells-").tempdir()?;
         let data = options.data.clone().unwrap_or_else(|| folder.path().join("data"));
         let mut cluster = Self {
@@ -102,6 +94,7 @@ impl LocalCluster {
     pub async fn up_again(&mut self) -> anyhow::Result<Status> {
         anyhow::ensure!(self.up.is_none(), "the cluster is up already");
         let log = self.folder.path().join("up.log");
+        let _others_wait = turn::to_start().await;
         self.up = Some(Up::start(&self.chatctl, &self.data, self.options.replicas, self.options.listen, &log)?);
         self.wait_whole(START_LIMIT).await
     }

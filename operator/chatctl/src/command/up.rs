@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cell_types::ReplicaCount;
+use cell_types::{ReplicaCount, ReplicaName};
 use crds::ChatCluster;
 use crds::chat_cluster::{Limits, Spec};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -124,7 +124,9 @@ fn tell_how_to_chat<W: std::io::Write>(report: &mut Report<W>, executor: &Execut
         false => format!(" --data {}", data.display()),
     };
     report.line("ready");
-    for (replica, url) in super::websocket_urls(&executor.cluster) {
+    // Slots that are about to leave are no place to connect to.
+    let stays = |replica: &ReplicaName| replica.ordinal().is_some_and(|n| n < executor.desired.replicas.get());
+    for (replica, url) in super::websocket_urls(&executor.cluster).into_iter().filter(|(replica, _)| stays(replica)) {
         report.line(&format!("  {replica}  {url}"));
     }
     report.line("chat in two other terminals:");
