@@ -53,7 +53,7 @@ impl Options {
             election: (Duration::from_millis(225), Duration::from_millis(450)),
             state_cache_bytes: 64 << 20,
             log_cache_bytes: 64 << 20,
-            checkpoint_bytes: 64 << 20,
+            checkpoint_bytes: 32 << 20,
             log_tail_bytes: 32 << 20,
         }
     }

@@ -1,12 +1,19 @@
 //! Read indexes: many waiters share one confirmation of leadership.
 
+use std::time::Duration;
+
 use openraft::LinearizerOption;
 use openraft::errors::{LinearizableReadError, RaftError};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::machine::Machine;
 use crate::replica::Unavailable;
 use crate::types::TypeConfig;
+
+/// A read index that is not applied by then may never be: a leader that was deposed before its first entry was committed
+/// waits for an index that its log does not reach any more. Those who ask after them must not wait for it.
+const CONFIRM_MAX: Duration = Duration::from_secs(1);
 
 /// Readers that wait; more are refused at once.
 const WAITING_MAX: usize = 16_384;
@@ -42,13 +49,13 @@ pub(crate) async fn run(
     while waiting.recv_many(&mut readers, WAITING_MAX).await > 0 {
         // By the lease while it is fresh, else by a heartbeat round; waits until the read index is applied, which
         // includes the first entry of the leader's own term.
-        let confirmed = raft.ensure_linearizable(LinearizerOption::new(None, true)).await;
+        let confirmed = timeout(CONFIRM_MAX, raft.ensure_linearizable(LinearizerOption::new(None, true))).await;
         let answer = match confirmed {
-            Ok(_) => Ok(()),
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)))) => {
                 Err(Unavailable::NotLeader { leader: forward.leader_node.map(|node| node.replica) })
             }
-            Err(_) => Err(Unavailable::NotLeader { leader: None }),
+            Ok(Err(_)) | Err(_) => Err(Unavailable::NotLeader { leader: None }),
         };
         for reader in readers.drain(..) {
             // Whoever asked may have given up.

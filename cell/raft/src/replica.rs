@@ -38,6 +38,8 @@ pub enum Error {
     Volume(String),
     #[error("the founding record does not list this volume")]
     NotListed,
+    #[error("the founding record does not list its founders in the order of their slots, each once")]
+    NotInOrder,
     #[error("this volume was founded as another cell")]
     FoundedOtherwise,
     #[error("bad timing options: {0}")]
@@ -66,7 +68,7 @@ pub struct FoundingRecord {
     pub cluster: ClusterId,
     pub cell: CellName,
     pub incarnation: Incarnation,
-    /// Slots and volumes; the node ids are 1, 2 … in this order.
+    /// Slots and volumes in the order of the slots' names; the node ids are 1, 2 … in this order.
     pub founders: Vec<(ReplicaName, VolumeId)>,
     /// How many voters the cell is to have.
     pub voters: u32,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use cell_protocol::{Answer, Command, Target as To};
 use e2e_load::cast::{Cast, Side};
-use e2e_load::net::session::Opening;
+use e2e_load::net::session::{Error, Opening};
 use e2e_load::net::{Buffers, Session, Target, Url};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -82,7 +82,9 @@ impl Client {
                     self.acked.send_modify(|last| *last = Some(last.map_or(sent, |last| last.max(sent))));
                 }
                 Ok(other) => eprintln!("a send was answered with {other:?}"),
-                Err(e2e_load::net::session::Error::Refused(_)) => {}
+                // An election is on, mostly.
+                Err(Error::Refused(refusal)) if refusal.code.is_temporary() => {}
+                Err(Error::Refused(refusal)) => eprintln!("a send was refused: {refusal:?}"),
                 Err(_) => {
                     if let Ok(opened) = self.open().await {
                         session = opened;

@@ -90,8 +90,10 @@ impl Session {
         self.dispatch(turn);
     }
 
+    /// The home has no subscription of ours. An open session believes it, too: if it is an earlier home's news, asking
+    /// once more changes nothing, and silence would last.
     pub(super) fn not_now(&mut self, turn: &mut Turn<'_>) {
-        if self.awaits_opened {
+        if matches!(self.phase, Phase::Opening(_) | Phase::Open(_)) {
             self.open_at_ms = Some(turn.ms() + HOME_RETRY_MS);
         }
     }

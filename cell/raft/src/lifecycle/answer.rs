@@ -59,7 +59,7 @@ async fn to_raft(inner: &Inner, to: u64, request: Request) -> Result<Response, R
 }
 
 async fn install(running: &Running, vote: Vote, snapshot: u64) -> Result<Response, Refusal> {
-    let incoming = running.receiver.finish(snapshot).await.map_err(failed)?;
+    let (incoming, _nothing_else_comes_in) = running.receiver.finish(snapshot).await.map_err(failed)?;
     let meta = snapshot_meta(&incoming.header).map_err(failed)?;
     let snapshot = openraft::alias::SnapshotOf::<TypeConfig, Snapshot> { meta, snapshot: Snapshot::Received(incoming) };
     let installed = running.raft.install_full_snapshot(vote, snapshot).await;

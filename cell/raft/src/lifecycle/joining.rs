@@ -29,6 +29,10 @@ fn founder(record: &FoundingRecord, options: &Options, base: &Base) -> Result<No
     if !is_ours {
         return Err(Error::FoundedOtherwise);
     }
+    // Node ids follow this order: two records that list the founders differently would give one id to two volumes.
+    if !record.founders.is_sorted_by(|one, next| one.0 < next.0) {
+        return Err(Error::NotInOrder);
+    }
     let own = (options.replica.clone(), base.store.identity.volume);
     let place = record.founders.iter().position(|founder| *founder == own).ok_or(Error::NotListed)?;
     Ok(NodeId::new(place as u64 + 1))
@@ -50,8 +54,7 @@ async fn write_down(record: FoundingRecord, options: &Options, base: &Arc<Base>)
     let written = run_blocking(move || match base.store.founding()? {
         Some(known) => Ok(known == record),
         None => {
-            base.store.set_founding(&record)?;
-            base.store.set_node(node)?;
+            base.store.set_founding(&record, node)?;
             Ok(true)
         }
     });
@@ -59,14 +62,6 @@ async fn write_down(record: FoundingRecord, options: &Options, base: &Arc<Base>)
         Ok(true) => Ok(node),
         Ok(false) => Err(Error::FoundedOtherwise),
         Err(error) => Err(Error::Stopped(std::io::Error::to_string(&error))),
-    }
-}
-
-/// The node id of a volume that was founded, also if power was lost in between the two rows.
-pub(super) fn stored_node(base: &Base, options: &Options) -> std::io::Result<Option<NodeId>> {
-    match base.store.node()? {
-        Some(node) => Ok(Some(node)),
-        None => Ok(base.store.founding()?.and_then(|record| founder(&record, options, base).ok())),
     }
 }
 

@@ -178,7 +178,7 @@ async fn get_node(
 ) -> Result<NodeId, End> {
     let options = &inner.options;
     let io = |error: std::io::Error| End::Failed(format!("failed to access the volume: {error}"));
-    if let Some(node) = joining::stored_node(base, options).map_err(io)? {
+    if let Some(node) = base.store.node().map_err(io)? {
         inner.status.send_modify(|status| {
             status.lifecycle = Lifecycle::Confirming;
             status.node = Some(node);
@@ -187,7 +187,7 @@ async fn get_node(
         let confirmed = tokio::select! {
             // Orders are answered while it waits.
             () = refuse_orders(inner, base, orders) => unreachable!("it never ends"),
-            confirmed = boot::confirm(&inner.links, base, node, &options.replica, &voters) => confirmed,
+            confirmed = confirm(inner, base, node, &voters) => confirmed,
         };
         return match confirmed {
             Confirmation::Confirmed => Ok(node),
@@ -213,6 +213,15 @@ async fn get_node(
         Given::Node(node) => Ok(node),
         Given::Retired => Err(End::SetAside("the cell gave this volume up while it was joining".to_owned())),
     }
+}
+
+/// Also waits until every lease that this replica gave before its start is over: openraft remembers the vote, not the
+/// lease, and a vote for another leader now would let the old one answer reads from its past.
+async fn confirm(inner: &Inner, base: &Base, node: NodeId, voters: &BTreeSet<ReplicaName>) -> Confirmation {
+    let options = &inner.options;
+    let lease = if options.is_alone() { Duration::ZERO } else { options.election.1 };
+    let confirming = boot::confirm(&inner.links, base, node, &options.replica, voters);
+    tokio::join!(confirming, tokio::time::sleep(lease)).0
 }
 
 async fn refuse_orders(inner: &Inner, base: &Arc<Base>, orders: &mut mpsc::Receiver<FoundOrder>) {

@@ -40,12 +40,26 @@ impl RaftLogReader<TypeConfig> for Log {
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
         let limited = self.shared.cached().limit(start..end, READ_BYTES_MAX);
-        self.read(limited).await
+        let entries = self.read(limited).await?;
+        // A purge took the first ones: what is left does not follow what the asker has. None at all is a heartbeat.
+        let follows = entries.first().is_some_and(|entry| entry.log_id.index == start);
+        Ok(if follows { entries } else { Vec::new() })
     }
 }
 
 impl Log {
     async fn read(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
+        loop {
+            let truncations = self.shared.cached().truncations();
+            let read = self.read_once(range.clone()).await;
+            // A truncation meanwhile may have taken or replaced what was read from the file: that is no damage.
+            if self.shared.cached().truncations() == truncations {
+                return read.inspect_err(|e| self.shared.faults.raise_io("failed to read the log", e));
+            }
+        }
+    }
+
+    async fn read_once(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
         let (in_file, cached) = self.shared.cached().read(range);
         if in_file.is_empty() {
             return Ok(cached);
@@ -61,15 +75,12 @@ impl Log {
                     .collect::<io::Result<Vec<_>>>()
             })
         })
-        .await
-        .inspect_err(|e| self.shared.faults.raise_io("failed to read the log", e))?;
+        .await?;
         // A purge may have run meanwhile and taken entries from the front; a gap anywhere else is damage.
         let missing = in_file.end - in_file.start - read.len() as u64;
         let first = read.first().map_or(in_file.end, |entry| entry.log_id.index);
         if first != in_file.start + missing {
-            let error = corrupt(format!("the log lacks entries of {in_file:?}"));
-            self.shared.faults.raise_io("failed to read the log", &error);
-            return Err(error);
+            return Err(corrupt(format!("the log lacks entries of {in_file:?}")));
         }
         Ok(read.into_iter().chain(cached).collect())
     }

@@ -57,7 +57,11 @@ impl RaftLogStorage<TypeConfig> for Log {
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
         self.shared.cached().truncate_after(last);
-        self.write(Write::Truncate { keep: last.map_or(0, |id| id.index + 1) }).await
+        let (done, waiting) = oneshot::channel();
+        self.write(Write::Truncate { keep: last.map_or(0, |id| id.index + 1), done }).await?;
+        // What follows may be durable in the state file before this file is synced again, and a start refuses a log
+        // whose stale tail reaches past a newer state.
+        waiting.await.map_err(|_| stopped())?
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
@@ -74,4 +78,36 @@ impl Log {
 
 fn stopped() -> io::Error {
     io::Error::other("the log takes no more writes")
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::EntryPayload;
+    use redb::{ReadableDatabase, ReadableTableMetadata};
+
+    use super::*;
+    use crate::fault::Faults;
+    use crate::types::LeaderId;
+    use crate::volume::{LOG, LOG_FILE, Store, open_database};
+    use crate::world::{MemoryVolume, run};
+
+    fn entry(index: u64) -> Entry {
+        Entry { log_id: LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index }, payload: EntryPayload::Blank }
+    }
+
+    #[test]
+    fn a_truncation_is_in_the_file_when_it_is_done() {
+        run(|| async {
+            let volume = MemoryVolume::default();
+            let who = ("test".parse().unwrap(), "c0".parse().unwrap(), cell_types::Incarnation::new(1));
+            let options = crate::Options::new(who, "c0-0".parse().unwrap(), vec![]);
+            let fill = |database: &redb::Database| Store::fill(database, &options, cell_types::VolumeId::new(1));
+            let store = Arc::new(Store::new(open_database(&volume, LOG_FILE, 1 << 20, fill).unwrap()).unwrap());
+            let rows = || store.database.begin_read().unwrap().open_table(LOG).unwrap().len().unwrap();
+            let mut log = Log::open(store.clone(), Faults::new(), 1 << 20).await.unwrap();
+            log.append((0..10).map(entry), IOFlushed::noop()).await.unwrap();
+            log.truncate_after(Some(entry(3).log_id)).await.unwrap();
+            assert_eq!(rows(), 4);
+        });
+    }
 }

@@ -23,14 +23,20 @@ const GROUP_MAX: usize = 1024;
 pub(super) enum Write {
     Append { rows: Vec<(u64, Bytes)>, truncations: u64, callback: IOFlushed<TypeConfig>, room: OwnedSemaphorePermit },
     Vote { vote: Vote, done: oneshot::Sender<io::Result<()>> },
-    Truncate { keep: u64 },
+    Truncate { keep: u64, done: oneshot::Sender<io::Result<()>> },
     Purge { upto: LogId },
 }
 
 /// Whom to tell when a write is durable.
 enum Report {
-    Appended { end: u64, truncations: u64, callback: IOFlushed<TypeConfig>, room: OwnedSemaphorePermit },
-    Voted(oneshot::Sender<io::Result<()>>),
+    Appended {
+        end: u64,
+        truncations: u64,
+        callback: IOFlushed<TypeConfig>,
+        room: OwnedSemaphorePermit,
+    },
+    /// Of a vote or a truncation.
+    Done(oneshot::Sender<io::Result<()>>),
 }
 
 enum Change {
@@ -71,11 +77,11 @@ fn take_apart(write: Write, changes: &mut Vec<Change>) -> Option<Report> {
         }
         Write::Vote { vote, done } => {
             changes.push(Change::Vote(vote));
-            Some(Report::Voted(done))
+            Some(Report::Done(done))
         }
-        Write::Truncate { keep } => {
+        Write::Truncate { keep, done } => {
             changes.push(Change::Truncate(keep));
-            None
+            Some(Report::Done(done))
         }
         Write::Purge { upto } => {
             changes.push(Change::Purge(upto));
@@ -99,7 +105,7 @@ impl Report {
                 callback.io_completed(result);
             }
             // openraft may have been dropped while it waited.
-            Self::Voted(done) => drop(done.send(result)),
+            Self::Done(done) => drop(done.send(result)),
         }
     }
 }

@@ -26,6 +26,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
         while let Some((entry, responder)) = entries.try_next().await? {
+            self.wait_for_room().await?;
             let replies = self.apply_entry(&entry).map_err(|error| self.broken(error))?;
             if let Some(responder) = responder {
                 responder.send(replies);

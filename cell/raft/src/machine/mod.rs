@@ -5,6 +5,7 @@ mod apply;
 mod checkpoint;
 mod snapshot;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cell_core::State;
@@ -32,6 +33,10 @@ struct Shared {
     writing: tokio::sync::Mutex<()>,
     /// Something is there for the checkpoint driver to look at.
     dirty: Notify,
+    /// A checkpoint is being written.
+    is_writing: AtomicBool,
+    /// It was written.
+    written: Notify,
     sink: Arc<dyn EffectSink>,
     faults: Faults,
     volume: Arc<dyn Volume>,
@@ -55,8 +60,19 @@ impl Machine {
         limits: Limits,
     ) -> Self {
         let slot = Mutex::new(Slot { state, generation: 0, unwritten_since: None });
-        let (writing, dirty) = (tokio::sync::Mutex::new(()), Notify::new());
-        Self { shared: Arc::new(Shared { slot, pin: Mutex::new(None), writing, dirty, sink, faults, volume, limits }) }
+        let shared = Shared {
+            slot,
+            pin: Mutex::new(None),
+            writing: tokio::sync::Mutex::new(()),
+            dirty: Notify::new(),
+            is_writing: AtomicBool::new(false),
+            written: Notify::new(),
+            sink,
+            faults,
+            volume,
+            limits,
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Looks at the applied state under its lock: keep it short.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::Error;
 use crate::codec::{decode_entry, encode_entry};
-use crate::types::{LogId, TypeConfig, Vote};
+use crate::types::{Entry, LogId, TypeConfig, Vote};
 
 /// A frame, taken apart. `id` pairs answers with questions; for appends it is the session.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,7 +100,17 @@ pub(super) fn decode_append(mut bytes: Bytes) -> Result<AppendEntriesRequest<Typ
     while !bytes.is_empty() {
         entries.push(decode_entry(&part(&mut bytes)?).map_err(|_| Error::Malformed)?);
     }
+    if !follow_each_other(prev_log_id, &entries) {
+        return Err(Error::Malformed);
+    }
     Ok(AppendEntriesRequest { vote, prev_log_id, entries, leader_commit })
+}
+
+/// openraft takes it for granted; a gap would be acked, and be a hole in the log.
+fn follow_each_other(prev: Option<LogId>, entries: &[Entry]) -> bool {
+    let ids = || prev.into_iter().chain(entries.iter().map(|entry| entry.log_id));
+    let is_first = prev.is_some() || entries.first().is_none_or(|entry| entry.log_id.index == 0);
+    is_first && ids().zip(ids().skip(1)).all(|(one, next)| next.index == one.index + 1 && next > one)
 }
 
 fn part(bytes: &mut Bytes) -> Result<Bytes, Error> {
@@ -119,7 +129,7 @@ mod tests {
     use openraft::EntryPayload;
 
     use super::*;
-    use crate::types::{Entry, LeaderId, Record};
+    use crate::types::{LeaderId, Record};
 
     #[test]
     fn an_append_survives_its_bytes() {
@@ -139,6 +149,33 @@ mod tests {
             (request.vote, request.prev_log_id, request.leader_commit)
         );
         assert_eq!(again.entries, request.entries);
+    }
+
+    fn append(prev: Option<(u64, u64)>, entries: &[(u64, u64)]) -> Bytes {
+        let id = |(term, index)| LogId { leader_id: LeaderId { term, node_id: 1 }, index };
+        encode_append(&AppendEntriesRequest::<TypeConfig> {
+            vote: Vote::new_committed(4, 1),
+            prev_log_id: prev.map(id),
+            entries: entries.iter().map(|at| Entry { log_id: id(*at), payload: EntryPayload::Blank }).collect(),
+            leader_commit: None,
+        })
+    }
+
+    #[test]
+    fn entries_that_do_not_follow_each_other_are_refused() {
+        for (prev, entries) in [
+            (Some((4, 6)), &[(4, 8)][..]),
+            (Some((4, 6)), &[(4, 7), (4, 9)]),
+            (Some((4, 6)), &[(4, 7), (3, 8)]),
+            (None, &[(4, 1)]),
+        ] {
+            assert!(decode_append(append(prev, entries)).is_err(), "{prev:?} {entries:?}");
+        }
+        for (prev, entries) in
+            [(None, &[][..]), (None, &[(0, 0), (1, 1)]), (Some((4, 6)), &[]), (Some((3, 6)), &[(4, 7)])]
+        {
+            assert!(decode_append(append(prev, entries)).is_ok(), "{prev:?} {entries:?}");
+        }
     }
 
     #[test]

@@ -96,8 +96,9 @@ impl Receiver {
         Ok(answer)
     }
 
-    /// Verifies what was received.
-    pub(crate) async fn finish(&self, snapshot: u64) -> io::Result<Incoming> {
+    /// Verifies what was received. Until the guard is dropped nothing else is received: installing renames the file
+    /// by its name.
+    pub(crate) async fn finish(&self, snapshot: u64) -> io::Result<(Incoming, impl Sized)> {
         let mut slot = self.writer.lock().await;
         let writer = slot.take().ok_or_else(|| io::Error::other("no snapshot was offered"))?;
         if writer.header().id != snapshot {
@@ -105,7 +106,7 @@ impl Receiver {
         }
         let header = writer.header().clone();
         let database = run_blocking(move || guarded(|| writer.finish().map_err(core_error))).await?;
-        Ok(Incoming { database, header })
+        Ok((Incoming { database, header }, slot))
     }
 }
 
@@ -131,4 +132,35 @@ fn begin(
     }
     let database = open_database(volume, INCOMING_FILE, cache_bytes, |_| Ok(()))?;
     SnapshotWriter::create(database, header).map_err(core_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::volume::STATE_FILE;
+    use crate::world::{MemoryVolume, run};
+
+    #[test]
+    fn while_a_snapshot_is_installed_nothing_touches_its_file() {
+        run(|| async {
+            let sender = open_database(&MemoryVolume::default(), STATE_FILE, 1 << 20, |_| Ok(())).unwrap();
+            let reader = cell_core::State::open(sender).unwrap().snapshot().unwrap();
+            let volume = MemoryVolume::default();
+            let receiver = Receiver::new(Arc::new(volume.clone()), 1 << 20);
+            let header = reader.header().clone();
+            receiver.offer(header.clone()).await.unwrap();
+            let chunk = reader.chunk(None, CHUNK_BYTES_MAX).unwrap();
+            receiver.chunk(Bytes::from(chunk.encode())).await.unwrap();
+            let (incoming, installing) = receiver.finish(header.id).await.unwrap();
+
+            let next = SnapshotHeader { id: header.id + 1, ..header };
+            let offered = tokio::time::timeout(Duration::from_secs(5), receiver.offer(next.clone())).await;
+            assert!(offered.is_err(), "the file is still to be renamed");
+            volume.rename(INCOMING_FILE, STATE_FILE).unwrap();
+            drop((incoming, installing));
+            assert!(receiver.offer(next).await.is_ok());
+        });
+    }
 }

@@ -82,10 +82,16 @@ impl Store {
     }
 
     fn put<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        self.put_rows(&[(name, encode_row(value))])
+    }
+
+    fn put_rows(&self, rows: &[(&str, Vec<u8>)]) -> io::Result<()> {
         let transaction = self.database.begin_write().map_err(storage_error)?;
         {
             let mut meta = transaction.open_table(META).map_err(storage_error)?;
-            meta.insert(name, encode_row(value).as_slice()).map_err(storage_error)?;
+            for (name, row) in rows {
+                meta.insert(*name, row.as_slice()).map_err(storage_error)?;
+            }
         }
         transaction.commit().map_err(storage_error)
     }
@@ -109,8 +115,9 @@ impl Store {
         self.get("founding")
     }
 
-    pub(crate) fn set_founding(&self, record: &FoundingRecord) -> io::Result<()> {
-        self.put("founding", record)
+    /// Both or none: a founder without its node id would answer no peer's question about a start.
+    pub(crate) fn set_founding(&self, record: &FoundingRecord, node: NodeId) -> io::Result<()> {
+        self.put_rows(&[("founding", encode_row(record)), ("node", encode_row(&node))])
     }
 
     pub(crate) fn known_boot(&self, node: NodeId) -> io::Result<Option<KnownBoot>> {

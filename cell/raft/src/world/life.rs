@@ -112,6 +112,27 @@ fn leadership_is_handed_over_on_request() {
 }
 
 #[test]
+fn a_restarted_voter_takes_part_only_when_every_lease_that_it_gave_is_over() {
+    run(|| async {
+        let mut world = World::founded(3).await;
+        world.send().await;
+        let follower = (world.leader().await + 1) % 3;
+        world.kill(follower);
+        let lease = crate::Options::new(
+            ("test".parse().unwrap(), "c0".parse().unwrap(), cell_types::Incarnation::new(1)),
+            world.slots[follower].name.clone(),
+            vec![],
+        )
+        .election
+        .1;
+        let began = tokio::time::Instant::now();
+        world.start(follower).await;
+        world.until(follower, "it runs", |status| status.lifecycle == crate::Lifecycle::Running).await;
+        assert!(began.elapsed() >= lease, "{:?}", began.elapsed());
+    });
+}
+
+#[test]
 fn a_leader_without_a_quorum_answers_no_read_and_no_command() {
     run(|| async {
         let mut world = World::founded(3).await;

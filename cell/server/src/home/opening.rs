@@ -37,6 +37,8 @@ impl Home {
                 outlet.push(FromHome::Replaced { session: open.session });
                 return;
             }
+            // Its gateway has asked again since, over another link, and has its answer there.
+            Entered::Outdated => return,
         }
         let home = self.clone();
         spawn(async move { home.finish_open(place, open).await });
@@ -45,7 +47,7 @@ impl Home {
     async fn finish_open(self: Arc<Self>, place: Place, open: Open) {
         if let Err(error) = self.replica.read_index().await {
             tracing::debug!(%error, "a session could not be opened now");
-            self.not_now(place);
+            self.not_now(place, open.attempt);
             return;
         }
         let cursor = match open.from {
@@ -57,11 +59,11 @@ impl Home {
             Some(Ok(opening)) => opening,
             Some(Err(rejection)) => {
                 tracing::debug!(%rejection, "a session was not opened");
-                self.not_now(place);
+                self.not_now(place, open.attempt);
                 return;
             }
             None => {
-                self.not_now(place);
+                self.not_now(place, open.attempt);
                 return;
             }
         };
@@ -81,16 +83,23 @@ impl Home {
                 self.catch_up(place);
             }
             Plan::Lost => {
-                if let Some(gone) = self.lock().table.remove(place) {
+                let mut inner = self.lock();
+                if inner.table.get_mut(place).is_some_and(|now| now.attempt == open.attempt)
+                    && let Some(gone) = inner.table.remove(place)
+                {
                     gone.outlet.push(FromHome::Trimmed { session: place.1 });
                 }
             }
         }
     }
 
-    fn not_now(&self, place: Place) {
+    /// Gives this opening up; a later one of the same session has its own answer.
+    fn not_now(&self, place: Place, attempt: u32) {
         let (_, session): (LinkId, SessionId) = place;
-        if let Some(gone) = self.lock().table.remove(place) {
+        let mut inner = self.lock();
+        if inner.table.get_mut(place).is_some_and(|now| now.attempt == attempt)
+            && let Some(gone) = inner.table.remove(place)
+        {
             gone.outlet.push(FromHome::NotNow { session });
         }
     }

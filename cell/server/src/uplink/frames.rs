@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::queue::Queue;
+use super::weight::Weigh;
 
 /// An empty frame goes out after this long without a message.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(2);
@@ -23,10 +24,17 @@ const FRAME_LEN_SOFT_MAX: usize = 1 << 20;
 /// Messages of one frame.
 const MESSAGES_PER_FRAME_MAX: usize = 4_096;
 
-/// Writes what comes into the queue until the connection breaks.
-pub(super) async fn write<T: Serialize>(queue: Arc<Queue<T>>, frames: mpsc::Sender<Bytes>) {
+/// Writes what comes into the queue until the connection breaks, or too much waits.
+pub(super) async fn write<T: Serialize + Weigh>(queue: Arc<Queue<T>>, frames: mpsc::Sender<Bytes>) {
     loop {
-        let messages = timeout(ALIVE_INTERVAL, queue.take()).await.unwrap_or_default();
+        let messages = match timeout(ALIVE_INTERVAL, queue.take()).await {
+            Ok(Some(messages)) => messages,
+            Ok(None) => {
+                tracing::warn!("a link to another replica cannot keep up: it is closed, and its sessions go on anew");
+                return;
+            }
+            Err(_) => Vec::new(),
+        };
         for frame in encode(&messages) {
             if frames.send(frame).await.is_err() {
                 return;
@@ -96,7 +104,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_idle_writer_shows_that_it_lives() {
         let (sender, mut receiver) = mpsc::channel(1);
-        let writer = tokio::spawn(write::<u32>(Arc::default(), sender));
+        let writer = tokio::spawn(write::<usize>(Arc::default(), sender));
         assert_eq!(receiver.recv().await, Some(Bytes::new()));
         drop(receiver);
         writer.await.unwrap();

@@ -4,6 +4,7 @@ mod frames;
 mod queue;
 mod route;
 mod serve;
+mod weight;
 
 pub use route::{Arrivals, Uplink};
 pub use serve::SessionServer;

@@ -182,6 +182,18 @@ fn a_home_that_is_busy_is_asked_again_shortly() {
 }
 
 #[test]
+fn an_open_session_whose_home_gave_it_up_asks_again() {
+    let mut rig = Rig::live_at(5);
+    rig.home(events([6]));
+    rig.home(FromHome::NotNow { session: ID });
+    rig.pass(100);
+    assert_eq!(opens(&mut rig), [(2, sent(6, 5))]);
+    rig.home(resumed(2, 7));
+    rig.home(events([7]));
+    assert_eq!(rig.frames(), ["ev 6", "ev 7"]);
+}
+
+#[test]
 fn a_home_that_never_opens_the_session_costs_the_client_ten_seconds() {
     let mut rig = Rig::opening();
     rig.pass(9_999);
