@@ -132,7 +132,8 @@ impl Client {
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(other)) => bail!("a server sends text, not {other:?}"),
-                None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Protocol(_))) => {
+                None
+                | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Protocol(_))) => {
                     self.close_code.get_or_insert(ABNORMAL);
                     bail!("the connection is gone");
                 }

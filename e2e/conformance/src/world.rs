@@ -27,8 +27,10 @@ pub struct Gateway {
 impl World {
     pub async fn of(cluster: &mut LocalCluster) -> anyhow::Result<Self> {
         let status = cluster.status().await?;
-        let gateway = |replica: &e2e_faults::Replica| Gateway { replica: replica.name.clone(), address: replica.client };
-        let key = std::fs::read_to_string(cluster.data().join("token.key")).context("failed to read the tokens' key")?;
+        let gateway =
+            |replica: &e2e_faults::Replica| Gateway { replica: replica.name.clone(), address: replica.client };
+        let key =
+            std::fs::read_to_string(cluster.data().join("token.key")).context("failed to read the tokens' key")?;
         Ok(Self { gateways: status.replicas().map(gateway).collect(), key })
     }
 

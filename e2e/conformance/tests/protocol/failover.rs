@@ -55,7 +55,8 @@ pub(crate) async fn clients_of_other_gateways_miss_nothing_when_the_leader_is_ki
     // A pipeline into the gap, each message after the one before.
     let mids: Vec<String> = (0..30).map(|_| mid()).collect();
     let send = |number: usize| {
-        let mut send = json!({"t": "send", "id": 1_000 + number, "to": {"user": "leo"}, "mid": mids[number], "body": number});
+        let mut send =
+            json!({"t": "send", "id": 1_000 + number, "to": {"user": "leo"}, "mid": mids[number], "body": number});
         if number > 0 {
             send["after"] = mids[number - 1].as_str().into();
         }
@@ -140,7 +141,10 @@ pub(crate) async fn what_was_acknowledged_survives_the_death_of_all(
     Ok(())
 }
 
-pub(crate) async fn before_a_planned_end_comes_a_goaway(mut cluster: LocalCluster, world: &World) -> anyhow::Result<()> {
+pub(crate) async fn before_a_planned_end_comes_a_goaway(
+    mut cluster: LocalCluster,
+    world: &World,
+) -> anyhow::Result<()> {
     cluster.wait_whole(HEAL_LIMIT).await?;
     let mut sessions = Vec::new();
     for gateway in 0..3 {

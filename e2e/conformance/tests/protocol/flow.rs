@@ -55,8 +55,7 @@ pub(crate) async fn the_window_holds_during_replay(world: World) -> anyhow::Resu
     let before = world.open("xena", "phone", 1).await?;
     let conversation = flood(&world, "xavi", "xena", 1_199, &json!("hi")).await?;
     let cursor = json!({"ep": before.ep(), "useq": 0});
-    let mut session =
-        Session::welcomed(world.connect(2).await?, &world.token("xena")?, "laptop", Some(cursor)).await?;
+    let mut session = Session::welcomed(world.connect(2).await?, &world.token("xena")?, "laptop", Some(cursor)).await?;
     let replayed = session.rest().await?;
     assert!(replayed.iter().all(is_event), "not live yet");
     assert_eq!(useqs(&replayed), (1..=WINDOW).collect::<Vec<_>>());

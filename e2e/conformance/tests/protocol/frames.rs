@@ -102,7 +102,15 @@ pub(crate) async fn broken_frames_end_a_connection_with_their_code(world: World)
 
 pub(crate) async fn malformed_frames_are_answered_and_the_tenth_in_a_row_closes(world: World) -> anyhow::Result<()> {
     let mut session = world.open("mia", "phone", 1).await?;
-    let malformed = ["hello", "[]", "7", "null", "{\"t\":5}", "{\"t\":\"ping\",\"id\":\"1\"}", "{\"t\":\"ping\",\"id\":1,\"id\":1}"];
+    let malformed = [
+        "hello",
+        "[]",
+        "7",
+        "null",
+        "{\"t\":5}",
+        "{\"t\":\"ping\",\"id\":\"1\"}",
+        "{\"t\":\"ping\",\"id\":1,\"id\":1}",
+    ];
     for text in malformed {
         session.send_text(text).await?;
         assert_eq!(session.expect().await?["name"], "bad_request", "{text}");

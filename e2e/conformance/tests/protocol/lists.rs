@@ -21,7 +21,8 @@ pub(crate) async fn conversations_are_listed_by_activity(world: World) -> anyhow
         session.say(&format!("cleo-{peer}"), "hi").await?;
     }
     session.say("cleo-3", "again").await?;
-    let mut order: Vec<String> = (0..PEERS).rev().filter(|peer| *peer != 3).map(|peer| format!("cleo-{peer}")).collect();
+    let mut order: Vec<String> =
+        (0..PEERS).rev().filter(|peer| *peer != 3).map(|peer| format!("cleo-{peer}")).collect();
     order.insert(0, "cleo-3".to_owned());
 
     let default = session.ask(json!({"t": "convs"})).await?;

@@ -39,7 +39,9 @@ pub(crate) async fn tokens_are_judged(world: World) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) async fn a_resume_token_is_good_at_every_gateway_and_for_its_device_only(world: World) -> anyhow::Result<()> {
+pub(crate) async fn a_resume_token_is_good_at_every_gateway_and_for_its_device_only(
+    world: World,
+) -> anyhow::Result<()> {
     let first = world.open("rita", "phone", 0).await?;
     let rt = first.welcome["rt"].as_str().unwrap_or_default();
     for gateway in 0..3 {

@@ -55,10 +55,8 @@ pub(crate) async fn a_repeat_is_answered_as_the_first_time(world: World) -> anyh
     }
     let reused = elsewhere.ask(to_user("dee", &message, "Hello")).await?;
     assert_eq!(refusal(&reused), (409, "mid_reuse"));
-    let spaced = format!(
-        r#"{{"t":"send","id":77,"to":{{"user":"dee"}},"mid":"{message}","body":"hello","after":"{}"}}"#,
-        mid()
-    );
+    let spaced =
+        format!(r#"{{"t":"send","id":77,"to":{{"user":"dee"}},"mid":"{message}","body":"hello","after":"{}"}}"#, mid());
     elsewhere.send_text(&spaced).await?;
     assert_eq!(elsewhere.answer(77).await?["dup"], true, "a repeat is known before `after` is looked at");
     elsewhere.send_text(&spaced.replace("\"hello\"", "\"hell\\u006f\"")).await?;
@@ -103,7 +101,11 @@ pub(crate) async fn a_message_waits_for_the_one_it_comes_after(world: World) -> 
         answers.insert(answer["id"].as_u64(), answer);
     }
     let answers: Vec<&Value> = answers.values().collect();
-    assert_eq!((&answers[0]["cseq"], &answers[3]["cseq"]), (&1.into(), &2.into()), "one refusal holds nobody else back");
+    assert_eq!(
+        (&answers[0]["cseq"], &answers[3]["cseq"]),
+        (&1.into(), &2.into()),
+        "one refusal holds nobody else back"
+    );
     assert_eq!(refusal(answers[1]), (413, "too_large"));
     assert_eq!(refusal(answers[2]), (503, "out_of_order"));
     assert_eq!(answers[2]["temp"], true);
@@ -122,9 +124,8 @@ pub(crate) async fn more_than_the_limit_in_flight_is_refused_and_the_rest_keeps_
 ) -> anyhow::Result<()> {
     const SENDS: u32 = 300;
     let mut session = world.open("ian", "phone", 1).await?;
-    let sends: Vec<Value> = (0..SENDS)
-        .map(|id| json!({"t": "send", "id": id, "to": {"user": "ivy"}, "mid": mid(), "body": id}))
-        .collect();
+    let sends: Vec<Value> =
+        (0..SENDS).map(|id| json!({"t": "send", "id": id, "to": {"user": "ivy"}, "mid": mid(), "body": id})).collect();
     session.send_all(&sends).await?;
     let (mut taken, mut refused) = (Vec::new(), 0);
     while taken.len() + refused < SENDS as usize {
