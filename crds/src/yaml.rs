@@ -55,8 +55,8 @@ fn read<'de, T: serde::Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
     read.map_err(|error| match error.without_snippet() {
         serde_saphyr::Error::MultipleDocuments { .. } => Error::ManyDocuments,
         // `?` is a place that has no name because the text broke off.
-        error if path.trim_matches(['.', '?']).is_empty() => Error::Document { why: why(&error) },
-        error => Error::Field { path: path.trim_end_matches(['.', '?']).to_owned(), why: why(&error) },
+        error if path.trim_matches(['.', '?']).is_empty() => Error::Document { why: why(error) },
+        error => Error::Field { path: path.trim_end_matches(['.', '?']).to_owned(), why: why(error) },
     })
 }
 

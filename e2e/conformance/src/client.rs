@@ -8,9 +8,9 @@ use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -21,6 +21,9 @@ pub const LIMIT: Duration = Duration::from_secs(15);
 
 /// When nothing came for this long, nothing comes. Acks are turned into receipts every 250 ms.
 pub const SILENCE: Duration = Duration::from_millis(700);
+
+/// Refused for now: asked again after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// No frame of a server reaches this.
 const SERVER_FRAME_MAX: usize = 1 << 20;
@@ -40,7 +43,20 @@ pub struct Client {
 }
 
 impl Client {
+    /// Also at a replica that has just been started and does not take anybody yet.
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        let ready = async {
+            loop {
+                match Self::connect_once(address).await {
+                    Err(error) if is_not_now(&error) => sleep(AGAIN_AFTER).await,
+                    result => return result,
+                }
+            }
+        };
+        timeout(LIMIT, ready).await.context("the gateway takes nobody")?
+    }
+
+    async fn connect_once(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut request = format!("ws://{address}/v1/ws").into_client_request()?;
@@ -143,4 +159,9 @@ impl Client {
         self.text = self.lines.pop_front().unwrap_or_default();
         serde_json::from_str(&self.text).map(Some).with_context(|| format!("no JSON: {}", self.text))
     }
+}
+
+/// HTTP 503: somebody else takes the connection, or this one does later.
+fn is_not_now(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::Http(response)) if response.status() == StatusCode::SERVICE_UNAVAILABLE)
 }

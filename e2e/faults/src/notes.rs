@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cell_protocol::{Answer, Command, ConversationRef, Page, Target as To};
-use cell_types::MessageId;
+use cell_types::{Body, MessageId};
 use e2e_load::net::session::Opening;
 use e2e_load::net::{Buffers, Session, Target};
 use tokio::time::Instant;
@@ -40,7 +40,7 @@ impl Notes {
         let end = Instant::now() + WRITE_LIMIT;
         loop {
             let to = To::User(USER.parse()?);
-            let body = serde_json::from_str(&format!("\"{number}\""))?;
+            let body = Body::from_checked(format!("\"note {number}\"").into());
             match self.session.ask(Command::Send { to, mid, body, after: None }).await {
                 Ok(Answer::Sent { conversation, cseq, .. }) => {
                     self.conversation = Some(Ok(conversation));

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cell_protocol::{Answer, Command, Target as To};
+use cell_types::Body;
 use e2e_load::cast::{Cast, Side};
 use e2e_load::net::session::{Error, Opening};
 use e2e_load::net::{Buffers, Session, Target, Url};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::wait::await_condition;
 
 /// Clients on each server: so many that most of them are silent when the leader dies, and speak soon after.
 const CLIENTS_PER_SERVER: u32 = 8;
@@ -20,6 +23,8 @@ const BETWEEN_SENDS: Duration = Duration::from_millis(60);
 
 /// For connecting and for each answer; a client whose send is not answered in time asks again.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 const BODY_LEN: usize = 60;
 
@@ -41,7 +46,11 @@ impl Trickle {
             for number in 0..CLIENTS_PER_SERVER {
                 let cast = Cast::new(&format!("trickle-{run}-{}", server.port()));
                 let client = Client { target: target.clone(), url: url.clone(), cast, number, acked: teller.clone() };
-                let session = client.open().await.context("a client did not open")?;
+                // A replica that has just been started takes no clients for a moment.
+                let session = await_condition("a client is served", OPEN_LIMIT, async || {
+                    client.open().await.map_err(|error| format!("{error:#}"))
+                });
+                let session = session.await?;
                 clients.spawn(client.send_on(session));
             }
         }
@@ -99,7 +108,7 @@ impl Client {
         self.cast.write_mid(self.number, Side::A, number, &mut mid);
         self.cast.write_body(self.number, Side::A, number, BODY_LEN, &mut body);
         let mid = String::from_utf8_lossy(&mid).parse().expect("the cast makes UUIDs");
-        let body = serde_json::from_slice(&body).expect("the cast makes JSON");
+        let body = Body::from_checked(body.into());
         let to = self.cast.user(self.number, Side::B).parse().expect("the cast makes user ids");
         Command::Send { to: To::User(to), mid, body, after: None }
     }

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("chatctl: {error:#}");
+            eprintln!("chatctl: {}", in_words(&error));
             ExitCode::FAILURE
         }
     }
@@ -35,5 +35,36 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         @ (Command::Scale(_) | Command::Move(_) | Command::Rebalance(_) | Command::Drain(_) | Command::Top(_)) => {
             Ok(command::later::run(&later))
         }
+    }
+}
+
+/// The error and its causes; a cause that was told already is not told again.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match &*told {
+        "" => cause,
+        _ if told.ends_with(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("failed to read: {source}")]
+    struct SaysItsCause {
+        source: std::fmt::Error,
+    }
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let cause = std::fmt::Error.to_string();
+        let error = Err::<(), _>(SaysItsCause { source: std::fmt::Error }).context("failed to start").unwrap_err();
+        assert_eq!(in_words(&error), format!("failed to start: failed to read: {cause}"));
+        let error = Err::<(), _>(std::fmt::Error).context("failed to start").unwrap_err();
+        assert_eq!(in_words(&error), format!("failed to start: {cause}"));
     }
 }

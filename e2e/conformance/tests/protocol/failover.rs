@@ -67,13 +67,13 @@ pub(crate) async fn clients_of_other_gateways_miss_nothing_when_the_leader_is_ki
     for number in 0..30 {
         answers.push(alice.answer(1_000 + u32::try_from(number)?).await?);
     }
-    for number in 0..30 {
-        while answers[number]["temp"] == true {
+    for (number, answer) in answers.iter_mut().enumerate() {
+        while answer["temp"] == true {
             sleep(AGAIN_AFTER).await;
             alice.send(&send(number)).await?;
-            answers[number] = alice.answer(1_000 + u32::try_from(number)?).await?;
+            *answer = alice.answer(1_000 + u32::try_from(number)?).await?;
         }
-        assert_eq!(answers[number]["cseq"], 21 + number, "{}", answers[number]);
+        assert_eq!(answer["cseq"], 21 + number, "{answer}");
     }
     let mut cseqs = Vec::new();
     while cseqs.len() < 50 {
