@@ -15,8 +15,8 @@ use crate::status::{Lifecycle, MemberStatus, Role, Status};
 use crate::types::Metrics;
 use crate::volume;
 
-/// Metrics change with every entry; people and the shell need no more than this.
-const PERIOD_MIN: Duration = Duration::from_millis(20);
+/// Metrics change with every entry; the shell moves its sessions when the leader changes, and a failover waits for that.
+const PERIOD_MIN: Duration = Duration::from_millis(5);
 
 /// Sizes and ages change without news from Raft.
 const PERIOD_MAX: Duration = Duration::from_secs(1);

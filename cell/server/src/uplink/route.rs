@@ -20,7 +20,7 @@ use crate::ops::Meters;
 use crate::peers::{Mesh, Purpose};
 
 /// Pause after a leader could not be reached: it may be restarting, or an election is on.
-const REDIAL_PAUSE: Duration = Duration::from_millis(30);
+const REDIAL_PAUSE: Duration = Duration::from_millis(10);
 
 /// Routes sessions' messages by the directory to the leader of the owning cell: now this process's own cell.
 pub struct Uplink {
