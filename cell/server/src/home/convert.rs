@@ -3,7 +3,7 @@
 use cell_core::view::{
     ConversationPage, ConversationSummary, History, HistoryPage, MailboxEntry, MailboxKind, Message, Why,
 };
-use cell_gateway::home::HomePage;
+use cell_gateway::home::{HomePage, conversations_cursor};
 use cell_protocol::server::PageMore;
 use cell_protocol::{Answer, ConversationView, Event, EventKind, MessageView, Snapshot, WhyFresh};
 use cell_types::{ConversationId, Cseq, Useq};
@@ -77,7 +77,7 @@ pub(super) fn snapshot(at: Useq, page: ConversationPage) -> Snapshot {
 }
 
 pub(super) fn conversations(page: ConversationPage) -> (Vec<ConversationView>, Option<String>) {
-    (page.conversations.into_iter().map(summary).collect(), page.next.map(|next| next.to_string()))
+    (page.conversations.into_iter().map(summary).collect(), page.next.map(conversations_cursor))
 }
 
 pub(super) fn why(why: Why) -> WhyFresh {
